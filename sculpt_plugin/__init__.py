@@ -1,0 +1,1 @@
+"""Sculpt: prune a network as far as accuracy allows and read the modules it shows."""

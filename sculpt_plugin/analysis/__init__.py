@@ -1,0 +1,1 @@
+"""Sparse network to modules: the analysis half."""

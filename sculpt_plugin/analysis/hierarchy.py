@@ -1,0 +1,69 @@
+"""What an analysis finds: clusters, modules and the hierarchy they form."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+
+Rule = Literal["outputs", "single", "scan", "all apart", "all one"]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerClusters:
+    """The clusters of one layer and how they were chosen.
+
+    Attributes:
+        labels: The cluster of each unit of the layer, -1 for a dead unit. Clusters are
+            numbered in order of first appearance.
+        modularity: The score `q_k` of each number of clusters `k` that was scored.
+        rule: What decided.
+    """
+
+    labels: Int[np.ndarray, " unit"]
+    modularity: dict[int, float]
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class TaskModule:
+    """One sub-function: clusters of units joined across layers.
+
+    Attributes:
+        id: Number of the module, in order of first appearance from the inputs up.
+        level: Longest path, in modules, from an input module; 0 for those.
+        layers: The layers it has units in.
+        units: How many units it has.
+        inputs: Numbers of the network's inputs that reach it (or belong to it).
+        outputs: Numbers of the network's outputs that it reaches (or that belong to it).
+        used_by: The modules it feeds.
+        input_separable: Whether it shares no input with another module of its level.
+        density: Share of the possible edges between its own units that are there.
+    """
+
+    id: int
+    level: int
+    layers: tuple[int, ...]
+    units: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    used_by: tuple[int, ...]
+    input_separable: bool
+    density: float
+
+
+@dataclass(frozen=True, eq=False)
+class Hierarchy:
+    """The modules of a network and which of them feeds which.
+
+    Attributes:
+        modules: The modules; `modules[m].id == m`.
+        label: For each unit of the graph its module, -1 for a dead unit.
+        edges: `(from module, to module) -> number of edges`, between different modules.
+        clusters: One entry per layer.
+    """
+
+    modules: tuple[TaskModule, ...]
+    label: Int[np.ndarray, " unit"]
+    edges: dict[tuple[int, int], int]
+    clusters: tuple[LayerClusters, ...] = field(default=())

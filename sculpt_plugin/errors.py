@@ -1,0 +1,41 @@
+"""The errors Sculpt raises on purpose: what must hold, what was found, what to do."""
+
+
+class SculptError(Exception):
+    """Base of every deliberate error, so that one `except` catches them all."""
+
+
+class GraphError(SculptError, ValueError):
+    """A layered graph is not what an analysis needs."""
+
+
+class TraceError(SculptError, ValueError):
+    """A model holds something that cannot be turned into a layered graph."""
+
+
+class ModelError(SculptError, ValueError):
+    """A model, its inputs or its layers do not fit what was asked."""
+
+
+class ThresholdError(SculptError, ValueError):
+    """The score to hold cannot be held, or makes no sense."""
+
+
+class DataError(SculptError, ValueError):
+    """Batches, targets or scores are empty, non-finite or of the wrong shape."""
+
+
+class TrainError(SculptError, RuntimeError):
+    """The user's `train` or `evaluate` failed during sculpting."""
+
+
+class CheckpointError(SculptError, RuntimeError):
+    """A checkpoint cannot be read, written, or belongs to another run."""
+
+
+class LoadingError(SculptError, ValueError):
+    """A model file cannot be read safely."""
+
+
+class TaskError(SculptError, ValueError):
+    """A task is unknown, or its function graph is not well formed."""

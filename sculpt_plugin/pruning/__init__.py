@@ -1,0 +1,1 @@
+"""Dense network to sparse network: the pruning half."""
