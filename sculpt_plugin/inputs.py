@@ -1,0 +1,117 @@
+"""How a model is called: its inputs as a tensor, a tuple or a dict."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sculpt_plugin.errors import ModelError
+
+Inputs = Tensor | Sequence[Any] | dict[str, Any]
+"""One tensor, a sequence of positional arguments, or a dict of named ones."""
+
+
+def call(model: nn.Module, inputs: Inputs) -> Any:
+    """Run a model on inputs given as a tensor, a sequence or a dict.
+
+    Example:
+        >>> call(nn.Identity(), torch.zeros(1, 2)).shape
+        torch.Size([1, 2])
+    """
+    if isinstance(inputs, dict):
+        return model(**inputs)
+    if isinstance(inputs, Tensor):
+        return model(inputs)
+    return model(*inputs)
+
+
+def tensors(inputs: Inputs) -> list[Tensor]:
+    """List the tensors among the inputs, in order.
+
+    Example:
+        >>> [tuple(x.shape) for x in tensors((torch.zeros(1, 2), "a"))]
+        [(1, 2)]
+    """
+    if isinstance(inputs, Tensor):
+        return [inputs]
+    values = inputs.values() if isinstance(inputs, dict) else inputs
+    return [value for value in values if isinstance(value, Tensor)]
+
+
+def check_call(
+    model: nn.Module, inputs: Inputs, *, name: str = "example_inputs"
+) -> None:
+    """Refuse inputs that the model cannot take, in one line that says why.
+
+    Args:
+        model: The model, left as it was found.
+        inputs: What it is to be called with.
+        name: How the caller calls the inputs, for the message.
+
+    Raises:
+        ModelError: The model is no `nn.Module`, has no parameters, or cannot be run
+            on these inputs: wrong type, device, dtype or shape.
+
+    Example:
+        >>> check_call(nn.Linear(4, 2), torch.zeros(1, 3))
+        Traceback (most recent call last):
+            ...
+        sculpt_plugin.errors.ModelError: The model cannot run on example_inputs of shape
+        [1, 3]: mat1 and mat2 shapes cannot be multiplied (1x3 and 4x2). Pass ...
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"model must be a torch.nn.Module, got {type(model).__name__}."
+        )
+    if not isinstance(inputs, Tensor | dict | Sequence) or not tensors(inputs):
+        raise ModelError(
+            f"{name} must be a tensor, or a tuple or dict with tensors, got "
+            f"{type(inputs).__name__}."
+        )
+    parameter = next(model.parameters(), None)
+    if parameter is None:
+        raise ModelError("The model has no parameters: there is nothing to prune.")
+    for tensor in tensors(inputs):
+        if tensor.device != parameter.device:
+            raise ModelError(
+                f"{name} must be on the model's device {str(parameter.device)!r}, got "
+                f"{str(tensor.device)!r}: move one of them with .to(...)."
+            )
+        if tensor.is_floating_point() and tensor.dtype != parameter.dtype:
+            raise ModelError(
+                f"{name} must have the model's dtype {parameter.dtype}, got "
+                f"{tensor.dtype}: convert one of them with .to(...)."
+            )
+    shapes = " and ".join(str(list(tensor.shape)) for tensor in tensors(inputs))
+    try:
+        with evaluating(model), torch.no_grad():
+            call(model, inputs)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"The model cannot run on {name} of shape {shapes}: {reason.rstrip('.')}. "
+            "Pass inputs as the model's forward takes them, with a batch dimension."
+        ) from error
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put the model in evaluation mode, and each part back in its own mode after.
+
+    Example:
+        >>> layer = nn.Dropout()
+        >>> with evaluating(layer):
+        ...     layer.training
+        False
+        >>> layer.training
+        True
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

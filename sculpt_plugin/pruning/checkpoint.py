@@ -1,0 +1,199 @@
+"""A search on disk: killed at any moment, it goes on as if it had never been."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sculpt_plugin import store
+from sculpt_plugin.errors import CheckpointError
+from sculpt_plugin.pruning.masks import Masks, apply
+from sculpt_plugin.pruning.record import Step
+
+FORMAT = "sculpt-checkpoint/1"
+RECORD, STATE, SETTINGS = "record.jsonl", "state.safetensors", "settings.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A model's numbers and masks at one accepted turn.
+
+    Attributes:
+        turn: The turn they were accepted in.
+        tensors: Name of each parameter and buffer to a copy of it.
+        masks: What was kept.
+    """
+
+    turn: int
+    tensors: dict[str, Tensor]
+    masks: Masks
+
+
+def capture(model: nn.Module, masks: Masks, turn: int) -> Snapshot:
+    """Copy a model's parameters and buffers.
+
+    Example:
+        >>> layer = nn.Linear(1, 1)
+        >>> before = capture(layer, Masks({}, ()), 0)
+        >>> _ = layer.weight.data.zero_()
+        >>> restore(layer, before)
+        >>> bool(layer.weight != 0)
+        True
+    """
+    tensors = {name: tensor.detach().clone() for name, tensor in _tensors(model)}
+    return Snapshot(turn, tensors, masks)
+
+
+def restore(model: nn.Module, snapshot: Snapshot) -> None:
+    """Put a model's parameters and buffers back as they were, and drop gradients."""
+    with torch.no_grad():
+        for name, tensor in _tensors(model):
+            tensor.copy_(snapshot.tensors[name])
+    apply(model, snapshot.masks)
+    model.zero_grad(set_to_none=True)
+
+
+def start(
+    folder: Path, settings: Mapping[str, object], masks: Masks
+) -> tuple[Snapshot | None, list[Step]]:
+    """Open a checkpoint: a new one, or what an earlier run left.
+
+    The record is the truth. A state is written before its line, so after a crash the
+    state may be one turn ahead (its line is then added) and the last line may be torn
+    (it is then dropped); nothing else can happen to files that were written whole.
+
+    Args:
+        folder: Where the checkpoint is or shall be.
+        settings: What must be the same for a run to go on.
+        masks: Masks of the unpruned model, for their names and shapes.
+
+    Returns:
+        The last accepted state, or None in a new checkpoint, and the steps so far.
+
+    Raises:
+        CheckpointError: The folder cannot be used, is damaged, or is another run's.
+    """
+    store.make_folder(folder)
+    settings = {"format": FORMAT, **json.loads(json.dumps(settings))}
+    if not (folder / SETTINGS).exists():
+        foreign = [p.name for p in folder.iterdir() if not _is_partial(p)]
+        if foreign:
+            raise CheckpointError(
+                f"{folder} must be empty or a checkpoint, but it holds "
+                f"{sorted(foreign)[0]!r}: choose another folder."
+            )
+        text = json.dumps(settings, indent=1) + "\n"
+        store.write_bytes(folder / SETTINGS, text.encode())
+        return None, []
+    _check_settings(folder, settings)
+    for path in folder.iterdir():
+        if _is_partial(path):
+            path.unlink()
+    record = _read_record(folder)
+    if not (folder / STATE).exists():
+        if record:
+            raise _damaged(folder, f"{STATE} is missing")
+        return None, []
+    snapshot, step = _read_state(folder, masks)
+    if step.turn == len(record):
+        store.append_line(folder / RECORD, step.to_json())
+        record.append(step)
+    accepted = [known for known in record if known.accepted]
+    if not accepted or accepted[-1] != step:
+        raise _damaged(folder, f"{STATE} is not of the last accepted step")
+    return snapshot, record
+
+
+def note(folder: Path, step: Step, snapshot: Snapshot) -> None:
+    """Write down one turn: its state where it was accepted, then its line.
+
+    Raises:
+        CheckpointError: The disk is full or gone; what was there before stays whole.
+    """
+    if step.accepted:
+        tensors = {f"tensor/{name}": x for name, x in snapshot.tensors.items()}
+        masks = {f"mask/{name}": x for name, x in snapshot.masks.keep.items()}
+        metadata = {"format": FORMAT, "step": json.loads(step.to_json())}
+        store.write_tensors(folder / STATE, {**tensors, **masks}, metadata=metadata)
+    store.append_line(folder / RECORD, step.to_json())
+
+
+def _tensors(model: nn.Module) -> Sequence[tuple[str, Tensor]]:
+    """List parameters and buffers, those outside `state_dict` too."""
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
+def _is_partial(path: Path) -> bool:
+    """Tell whether a file is one that a crash left half written."""
+    return path.name.startswith(store.PARTIAL)
+
+
+def _check_settings(folder: Path, settings: Mapping[str, object]) -> None:
+    """Refuse to go on with a run that was started otherwise."""
+    try:
+        found = json.loads((folder / SETTINGS).read_text())
+        different = sorted(
+            name
+            for name in {*found, *settings}
+            if found.get(name) != settings.get(name)
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise _damaged(folder, f"{SETTINGS} cannot be read") from error
+    if different:
+        name = different[0]
+        raise CheckpointError(
+            f"{folder} belongs to another run: there {name} is {found.get(name)}, here "
+            f"it is {settings.get(name)}. Use the same settings, or another folder."
+        )
+
+
+def _read_record(folder: Path) -> list[Step]:
+    """Read the record, and cut off a last line that a crash left torn."""
+    path = folder / RECORD
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    lines = content.split(b"\n")
+    if lines[-1]:
+        # Every whole line ends in a newline.
+        store.write_bytes(path, content[: len(content) - len(lines[-1])])
+    steps = []
+    for number, line in enumerate(lines[:-1]):
+        try:
+            step = Step.from_json(line.decode())
+        except ValueError as error:
+            raise _damaged(folder, f"line {number + 1} of {RECORD}") from error
+        if step.turn != number:
+            raise _damaged(folder, f"line {number + 1} of {RECORD} is out of turn")
+        steps.append(step)
+    return steps
+
+
+def _read_state(folder: Path, masks: Masks) -> tuple[Snapshot, Step]:
+    """Read the last accepted state and its step."""
+    tensors, metadata = store.read_tensors(folder / STATE)
+    parts: dict[str, dict[str, Tensor]] = {"tensor": {}, "mask": {}}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition("/")
+        parts.setdefault(kind, {})[rest] = tensor
+    try:
+        step = Step.from_json(json.dumps(metadata["step"]))
+    except (KeyError, ValueError) as error:
+        raise _damaged(folder, f"{STATE} has no step") from error
+    shapes = {name: x.shape for name, x in parts["mask"].items()}
+    if shapes != {name: x.shape for name, x in masks.keep.items()}:
+        raise _damaged(folder, f"the masks in {STATE}")
+    # As many masks as the model has, on its own devices.
+    keep = {n: parts["mask"][n].to(x.device) for n, x in masks.keep.items()}
+    return Snapshot(step.turn, parts["tensor"], Masks(keep, masks.weights)), step
+
+
+def _damaged(folder: Path, what: str) -> CheckpointError:
+    """Say what is wrong with a checkpoint and what to do."""
+    return CheckpointError(
+        f"The checkpoint in {folder} is damaged ({what}): restore it from a copy, or "
+        "start again in another folder."
+    )

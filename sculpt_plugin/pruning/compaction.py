@@ -1,0 +1,189 @@
+"""Cut out what masks have emptied: a smaller model that computes the same."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from sculpt_plugin.coupling import (
+    UnitGroup,
+    couple,
+    edge_layers,
+    output_axis,
+)
+from sculpt_plugin.errors import ModelError
+from sculpt_plugin.inputs import Inputs, call, evaluating
+from sculpt_plugin.pruning.masks import HoldMasks, Masks, apply
+
+
+@dataclass(frozen=True, eq=False)
+class Compacted:
+    """A model without the units that nothing reads, and what they were called.
+
+    Attributes:
+        model: The smaller model. Edges that are masked between units that stay are
+            exact zeros in it.
+        masks: What is kept of the smaller model; `attach(model, masks)` holds it while
+            training on.
+        units: For each layer with edges, the original numbers of the units it kept.
+    """
+
+    model: nn.Module
+    masks: Masks
+    units: Mapping[str, Int[Tensor, " unit"]]
+
+
+def compact(model: nn.Module, example_inputs: Inputs, *, masks: Masks) -> Compacted:
+    """Give a smaller model that computes the same function as the masked one.
+
+    A unit goes when no edge that reads it is kept. Cutting it frees the edges into it,
+    so the units below may follow. Inputs, outputs and the last unit of a layer stay, as
+    do units that a layer norm or a grouped convolution ties together (there the model
+    keeps its width and its zeros).
+
+    Args:
+        model: The model that the masks were made for, left as it was found.
+        example_inputs: A tensor, tuple or dict that the model can be called with.
+        masks: What is kept.
+
+    Returns:
+        The smaller model with its masks and original unit numbers.
+
+    Raises:
+        ModelError: The masks do not fit the model, or the smaller model would compute
+            something else (an operation in it depends on the number of units).
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        >>> keep = torch.tensor([[True, False, True], [True, False, False]])
+        >>> small = compact(
+        ...     net, torch.zeros(1, 4), masks=Masks({"2.weight": keep}, ("2.weight",)))
+        >>> small.model
+        Sequential(
+          (0): Linear(in_features=4, out_features=2, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=2, out_features=2, bias=True)
+        )
+        >>> small.units["0"]
+        tensor([0, 2])
+    """
+    small = copy.deepcopy(model)
+    _drop_hooks(small)
+    apply(small, masks)
+    coupling = couple(small, example_inputs)
+    groups = [group for group in coupling.prunable if group.shrinks]
+    unread = _unread(small, groups)
+    with evaluating(small), torch.no_grad():
+        expected = call(small, example_inputs)
+    kept = _kept_positions(small, groups, unread)
+    for group in groups:
+        gone = unread[group.name].nonzero().flatten().tolist()
+        if gone:
+            # Numbers of one group's units stay valid while other groups are cut.
+            group.root.prune(gone, record_history=False)
+    with evaluating(small), torch.no_grad():
+        found = call(small, example_inputs)
+    _check_same(expected, found)
+    return Compacted(
+        model=small,
+        masks=Masks(_cut(masks, kept), masks.weights),
+        units=_original_units(model, kept),
+    )
+
+
+def _drop_hooks(model: nn.Module) -> None:
+    """Take our own mask hooks off the copy: its shapes are about to change."""
+    for key, hook in list(model._forward_pre_hooks.items()):
+        if isinstance(hook, HoldMasks):
+            del model._forward_pre_hooks[key]
+
+
+def _unread(model: nn.Module, groups: list[UnitGroup]) -> dict[str, Tensor]:
+    """Find the units that nothing reads, until nothing changes; one always stays."""
+    live = {n: p.detach() != 0 for n, p in model.named_parameters()}
+    gone = {group.name: torch.zeros(group.size, dtype=torch.bool) for group in groups}
+    changed = True
+    while changed:
+        changed = False
+        for group in groups:
+            read = torch.zeros(group.size, dtype=torch.bool)
+            for member in group.reads:
+                part = live[member.parameter][member.rows]
+                columns = part.movedim(member.axis, 0).flatten(1).any(1).cpu()
+                read[member.unit] |= columns[member.index]
+            unread = ~read
+            if unread.all():
+                unread[0] = False
+            if (unread & ~gone[group.name]).any():
+                changed = True
+                gone[group.name] = unread
+                for member in group.makes:
+                    drop = member.index[unread[member.unit]]
+                    axis_mask = live[member.parameter]
+                    axis_mask.index_fill_(member.axis, drop.to(axis_mask.device), False)
+    return gone
+
+
+def _kept_positions(
+    model: nn.Module, groups: list[UnitGroup], unread: dict[str, Tensor]
+) -> dict[str, dict[int, Tensor]]:
+    """For each parameter and axis that shrinks, the positions that stay."""
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    stays: dict[str, dict[int, Tensor]] = {}
+    for group in groups:
+        for member in (*group.makes, *group.reads):
+            length = shapes[member.parameter][member.axis]
+            axes = stays.setdefault(member.parameter, {})
+            mask = axes.setdefault(member.axis, torch.ones(length, dtype=torch.bool))
+            mask[member.index[unread[group.name][member.unit]]] = False
+    return {
+        name: {axis: mask.nonzero().flatten() for axis, mask in axes.items()}
+        for name, axes in stays.items()
+    }
+
+
+def _cut(masks: Masks, kept: dict[str, dict[int, Tensor]]) -> dict[str, Tensor]:
+    """Cut masks as the parameters were cut."""
+    cut = {}
+    for name, mask in masks.keep.items():
+        for axis, positions in kept.get(name, {}).items():
+            mask = mask.index_select(axis, positions.to(mask.device))
+        cut[name] = mask
+    return cut
+
+
+def _original_units(
+    model: nn.Module, kept: dict[str, dict[int, Tensor]]
+) -> dict[str, Tensor]:
+    """Give each layer's kept units by their numbers in the model before."""
+    units = {}
+    for name, layer in edge_layers(model).items():
+        axis = output_axis(layer)
+        count = layer.get_parameter("weight").shape[axis]
+        units[name.rpartition(".")[0]] = kept.get(name, {}).get(
+            axis, torch.arange(count)
+        )
+    return units
+
+
+def _check_same(expected, found) -> None:
+    """Refuse a smaller model that computes something else."""
+    if isinstance(expected, Tensor):
+        same = expected.shape == found.shape and torch.allclose(
+            expected, found, rtol=1e-4, atol=1e-5 * float(expected.abs().max() + 1)
+        )
+        if not same:
+            raise ModelError(
+                "Cutting out the pruned units changes what the model computes: an "
+                "operation in it depends on how many units there are. Keep the masked "
+                "model, or name the layers concerned in ignore."
+            )
+    elif isinstance(expected, dict):
+        for key, value in expected.items():
+            _check_same(value, found[key])
+    elif isinstance(expected, list | tuple):
+        for one, other in zip(expected, found, strict=True):
+            _check_same(one, other)

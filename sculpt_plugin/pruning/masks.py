@@ -1,0 +1,169 @@
+"""Masks: which weights are kept. The only state that pruning has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from sculpt_plugin.coupling import Coupling, UnitGroup
+from sculpt_plugin.errors import ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Which entries of which parameters are kept.
+
+    Masks only ever shrink: every method returns new masks that keep a subset.
+
+    Attributes:
+        keep: Parameter name to a boolean tensor of its shape, true where kept.
+        weights: Names of the parameters whose entries are edges; only these count for
+            `density`.
+
+    Example:
+        >>> masks = Masks({"0.weight": torch.ones(2, 3, dtype=bool)}, ("0.weight",))
+        >>> masks.without_edges(torch.tensor([0, 5])).density
+        0.6666666666666666
+    """
+
+    keep: Mapping[str, Bool[Tensor, "..."]]
+    weights: tuple[str, ...]
+
+    @classmethod
+    def dense(cls, model: nn.Module, coupling: Coupling) -> "Masks":
+        """Keep everything of the parameters that units or edges can take away."""
+        names = set(coupling.weights)
+        for group in coupling.prunable:
+            names |= {member.parameter for member in (*group.makes, *group.reads)}
+        keep = {
+            name: torch.ones_like(parameter, dtype=torch.bool)
+            for name, parameter in model.named_parameters()
+            if name in names
+        }
+        return cls(keep, coupling.weights)
+
+    @property
+    def edge_count(self) -> int:
+        """How many edges are kept."""
+        return sum(int(self.keep[name].sum()) for name in self.weights)
+
+    @property
+    def edge_total(self) -> int:
+        """How many edges there were."""
+        return sum(self.keep[name].numel() for name in self.weights)
+
+    @property
+    def density(self) -> float:
+        """The share of the edges that is kept, 0 to 1."""
+        return self.edge_count / self.edge_total
+
+    def unit_alive(self, group: UnitGroup) -> Bool[Tensor, " unit"]:
+        """Tell for each unit of a group whether anything that makes it is kept."""
+        alive = torch.zeros(group.size, dtype=torch.bool)
+        for member in group.makes:
+            mask = self.keep[member.parameter].movedim(member.axis, 0)
+            kept = mask.flatten(1).any(1) if mask.ndim > 1 else mask
+            alive[member.unit] |= kept[member.index].cpu()
+        return alive
+
+    def without_units(self, group: UnitGroup, gone: Bool[Tensor, " unit"]) -> "Masks":
+        """Drop units of a group: all that makes them and all that reads them."""
+        keep = dict(self.keep)
+        fresh = set()
+        for member in (*group.makes, *group.reads):
+            if member.parameter not in fresh:
+                keep[member.parameter] = keep[member.parameter].clone()
+                fresh.add(member.parameter)
+            part = keep[member.parameter][member.rows]
+            drop = member.index[gone[member.unit]].to(part.device)
+            drop = drop % part.shape[member.axis]  # a grouped convolution's columns
+            part.index_fill_(member.axis, drop, False)
+        return Masks(keep, self.weights)
+
+    def without_edges(self, gone: Tensor) -> "Masks":
+        """Drop edges, numbered through all `weights` in their order."""
+        flat = torch.cat([self.keep[name].flatten() for name in self.weights])
+        flat[gone] = False
+        sizes = [self.keep[name].numel() for name in self.weights]
+        parts = flat.split(sizes)
+        shaped = {
+            name: part.view_as(self.keep[name])
+            for name, part in zip(self.weights, parts, strict=True)
+        }
+        return Masks({**self.keep, **shaped}, self.weights)
+
+
+def apply(model: nn.Module, masks: Masks) -> None:
+    """Set every masked entry of the model's parameters to exact zero, in place.
+
+    Args:
+        model: The model to change.
+        masks: Masks made for this model.
+
+    Raises:
+        ModelError: A masked parameter is missing or has another shape.
+    """
+    for parameter, gone in _pairs(model, masks):
+        parameter.data.masked_fill_(gone, 0)
+
+
+def attach(model: nn.Module, masks: Masks) -> RemovableHandle:
+    """Hold the masked entries of a model at zero from now on, in place.
+
+    Before each forward of the model the masked entries are set to zero, so any
+    training loop that calls `model(...)` keeps the network sparse. Parameter names,
+    optimizers and `state_dict` stay as they are.
+
+    Args:
+        model: The model to change.
+        masks: Masks made for this model.
+
+    Returns:
+        A handle; `handle.remove()` lets the entries go.
+
+    Raises:
+        ModelError: A masked parameter is missing or has another shape.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> masks = Masks({"weight": torch.tensor([[True, False]])}, ("weight",))
+        >>> handle = attach(layer, masks)
+        >>> _ = layer(torch.zeros(1, 2))
+        >>> layer.weight[0, 1].item()
+        0.0
+    """
+    hook = HoldMasks(_pairs(model, masks))
+    hook(model, ())
+    return model.register_forward_pre_hook(hook)
+
+
+@dataclass(frozen=True, eq=False)
+class HoldMasks:
+    """A forward pre-hook that zeroes masked entries; a class so that it pickles."""
+
+    pairs: list[tuple[nn.Parameter, Tensor]]
+
+    def __call__(self, module: nn.Module, inputs: tuple) -> None:
+        """Zero the masked entries, whatever the optimizer did to them."""
+        for parameter, gone in self.pairs:
+            parameter.data.masked_fill_(gone, 0)
+
+
+def _pairs(model: nn.Module, masks: Masks) -> list[tuple[nn.Parameter, Tensor]]:
+    """Pair each parameter with what is gone of it; a full mask needs no pair."""
+    parameters = dict(model.named_parameters())
+    pairs = []
+    for name, keep in masks.keep.items():
+        parameter = parameters.get(name)
+        if parameter is None or parameter.shape != keep.shape:
+            found = "is missing" if parameter is None else f"is {list(parameter.shape)}"
+            raise ModelError(
+                f"The masks hold {name!r} of shape {list(keep.shape)}, which {found} "
+                "in this model: use the model that the masks were made for."
+            )
+        if not keep.all():
+            pairs.append((parameter, ~keep.to(parameter.device)))
+    return pairs

@@ -1,0 +1,95 @@
+"""What a search refuses: arguments, models and scores that cannot be meant."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from sculpt_plugin.coupling import Coupling
+from sculpt_plugin.errors import DataError, ModelError, SculptError, ThresholdError
+from sculpt_plugin.pruning.schedule import Schedule, check
+
+
+def checked_score(score: Any, where: str) -> float:
+    """Refuse a score that is no finite number."""
+    try:
+        value = float(score)
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(
+            f"evaluate must return one number, got {type(score).__name__} in {where}."
+        ) from None
+    if not math.isfinite(value):
+        raise DataError(
+            f"evaluate must return a finite number, got {value} in {where}: the model "
+            "has diverged, or the metric divides by zero."
+        )
+    return value
+
+
+def too_low(min_score: float, score: float) -> ThresholdError:
+    """Say that the unpruned model is already below the threshold."""
+    advice = "train it further, or lower min_score"
+    if min_score > 1 and 0 <= score <= 1:
+        advice = f"if the score is a fraction, pass min_score={min_score / 100:g}"
+    return ThresholdError(
+        f"min_score is {min_score:g} but the unpruned model scores {score:g}: {advice}."
+    )
+
+
+def check_arguments(
+    min_score: float | None,
+    max_drop: float | None,
+    units: Schedule | None,
+    edges: Schedule | None,
+    seed: int,
+) -> None:
+    """Refuse arguments that cannot be meant."""
+    if (min_score is None) == (max_drop is None):
+        found = "neither" if min_score is None else "both"
+        raise ThresholdError(
+            f"Exactly one of min_score and max_drop must be given, got {found}."
+        )
+    limit = min_score if min_score is not None else max_drop
+    assert limit is not None
+    if not math.isfinite(limit) or (max_drop is not None and max_drop < 0):
+        name = "min_score" if max_drop is None else "max_drop"
+        rule = "finite" if max_drop is None else "a finite number, 0 or above"
+        raise ThresholdError(f"{name} must be {rule}, got {limit}.")
+    if units is None and edges is None:
+        raise DataError(
+            "At least one of units and edges must be given, got None twice."
+        )
+    if seed < 0:
+        raise DataError(f"seed must be 0 or above, got {seed}.")
+    for name, schedule in (("units", units), ("edges", edges)):
+        if schedule is not None:
+            check(schedule, name=name)
+
+
+def check_model(
+    model: nn.Module,
+    coupling: Coupling,
+    units: Schedule | None,
+    edges: Schedule | None,
+) -> None:
+    """Refuse a model with nothing to prune or with broken weights."""
+    if units is not None and not coupling.prunable:
+        reasons = "; ".join(f"{g.name!r}: {g.obstacle}" for g in coupling.groups)
+        raise ModelError(
+            f"The model has no hidden units to prune ({reasons}). Pass units=None to "
+            "prune edges only."
+        )
+    if edges is not None and not coupling.weights:
+        raise ModelError("All layers with edges are ignored: pass edges=None.")
+    check_weights(model, "before pruning", ModelError)
+
+
+def check_weights(model: nn.Module, when: str, error: type[SculptError]) -> None:
+    """Refuse weights that are not finite."""
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise error(
+                f"Weights must be finite, but {name!r} is not {when}: train with a "
+                "lower learning rate."
+            )

@@ -1,0 +1,373 @@
+"""The search: remove, retrain, keep or roll back, until the score no longer holds."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch_pruning as tp
+from torch import Tensor, nn
+
+from sculpt_plugin.coupling import Coupling, couple
+from sculpt_plugin.errors import SculptError, TrainError
+from sculpt_plugin.inputs import Inputs
+from sculpt_plugin.pruning import checkpoint as disk
+from sculpt_plugin.pruning.compaction import Compacted, compact
+from sculpt_plugin.pruning.importance import (
+    EdgeImportance,
+    EdgeMagnitude,
+    Measured,
+    UnitSensitivity,
+)
+from sculpt_plugin.pruning.masks import Masks, apply, attach
+from sculpt_plugin.pruning.record import StageName, Step
+from sculpt_plugin.pruning.refusals import (
+    check_arguments,
+    check_model,
+    check_weights,
+    checked_score,
+    too_low,
+)
+from sculpt_plugin.pruning.schedule import Schedule, next_count
+from sculpt_plugin.pruning.selection import drop_edges, drop_units
+from sculpt_plugin.pruning.sensitivity import Batches, Loss
+from sculpt_plugin.randomness import seeded
+
+_SCORING, _TRAINING = 0, 1  # two streams of random numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Sculpture:
+    """A network pruned as far as its score holds, and how it came about.
+
+    Attributes:
+        model: The model that was given, now with exact zeros where it was pruned.
+        masks: What is kept of it.
+        record: Every turn of the search, the unpruned model first.
+        min_score: The score that every accepted turn holds.
+    """
+
+    model: nn.Module
+    masks: Masks
+    record: tuple[Step, ...]
+    min_score: float
+    _example_inputs: Inputs = field(repr=False)
+
+    @property
+    def score(self) -> float:
+        """The score of the last accepted turn."""
+        return [step for step in self.record if step.accepted][-1].score
+
+    @property
+    def density(self) -> float:
+        """The share of all edges that is kept."""
+        return self.masks.density
+
+    def compact(self) -> Compacted:
+        """Cut out what is pruned; see `compact`."""
+        return compact(self.model, self._example_inputs, masks=self.masks)
+
+
+def sculpt(
+    model: nn.Module,
+    example_inputs: Inputs,
+    *,
+    train: Callable[[nn.Module], Any],
+    evaluate: Callable[[nn.Module], float],
+    batches: Batches,
+    loss: Loss,
+    min_score: float | None = None,
+    max_drop: float | None = None,
+    units: Schedule | None = 0.05,
+    edges: Schedule | None = 0.02,
+    unit_importance: tp.importance.Importance | None = None,
+    edge_importance: EdgeImportance | None = None,
+    ignore: Sequence[str] = (),
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+    on_step: Callable[[Step], Any] | None = None,
+) -> Sculpture:
+    """Prune a trained model in place, as far as its score holds.
+
+    Units go first, then edges: remove the least important, train, and keep the result
+    if the score holds. If it does not, the last accepted state comes back exactly and
+    the step is halved, down to a single unit or edge. What is left is what the task
+    needs, and `analyze` can read its modules.
+
+    Args:
+        model: A trained model that torch-pruning can group. It is changed: in the end
+            it holds the last accepted weights, with exact zeros where it was pruned.
+        example_inputs: A tensor, tuple or dict that the model can be called with.
+        train: Trains the model it is given for one turn, with a fresh optimizer. It
+            must call `model(...)` itself, which keeps what is pruned at zero.
+        evaluate: Gives the score of the model it is given; higher is better.
+        batches: Yields `(inputs, targets)` to measure importances on, afresh each time.
+        loss: `loss(outputs, targets)`, the mean or the sum over a batch.
+        min_score: The score to hold. Give this or `max_drop`.
+        max_drop: How much of the unpruned model's score may be lost.
+        units: The share of all units to remove per turn, or shares as torch-pruning's
+            schedulers give them. None leaves the units alone.
+        edges: The same for edges, counted from what is gone with the units.
+        unit_importance: Ranks units: any importance of torch-pruning. Default:
+            `UnitSensitivity()`.
+        edge_importance: Ranks edges. Default: `EdgeMagnitude()`, as in the paper.
+        ignore: Names of layers that must keep all their units and edges.
+        seed: Turn `t` starts from random numbers named by `seed` and `t`. The caller's
+            random state is left as it was.
+        checkpoint: A folder. A run that was killed and is started again with the same
+            arguments goes on from there and ends with the same weights, bit for bit.
+        on_step: Called with each `Step` as soon as it is decided.
+
+    Returns:
+        The sculpture: model, masks and record.
+
+    Raises:
+        ThresholdError: Neither or both of `min_score` and `max_drop` are given, or the
+            unpruned model does not reach the score.
+        ModelError: The model cannot be called, or has nothing that may be pruned.
+        DataError: The batches, the loss or a score cannot be used.
+        TrainError: `train` or `evaluate` raised. The model is back in its last accepted
+            state, and so is the checkpoint.
+        CheckpointError: The folder is another run's, damaged, or cannot be written.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+        >>> inputs = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> targets = inputs[:, :1]  # the second input does not matter
+        >>> def train(net):
+        ...     adam = torch.optim.Adam(net.parameters(), lr=0.02)
+        ...     for _ in range(100):
+        ...         adam.zero_grad()
+        ...         torch.nn.functional.mse_loss(net(inputs), targets).backward()
+        ...         adam.step()
+        >>> def evaluate(net):
+        ...     return ((net(inputs) > 0.5) == (targets > 0.5)).float().mean().item()
+        >>> train(net)
+        >>> sculpture = sculpt(
+        ...     net, inputs, train=train, evaluate=evaluate, min_score=1.0,
+        ...     batches=[(inputs, targets)], loss=torch.nn.functional.mse_loss,
+        ...     units=0.5, edges=0.25)
+        >>> sculpture.score, sculpture.masks.edge_count
+        (1.0, 2)
+
+    Reference:
+        Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
+        https://arxiv.org/abs/2305.18402
+    """
+    check_arguments(min_score, max_drop, units, edges, seed)
+    coupling = couple(model, example_inputs, ignore=ignore)
+    check_model(model, coupling, units, edges)
+    search = _Search(
+        model, coupling, train, evaluate, batches, loss,
+        unit_importance or UnitSensitivity(), edge_importance or EdgeMagnitude(), seed,
+    )  # fmt: skip
+    snapshot = disk.capture(model, Masks.dense(model, coupling), 0)
+    record: list[Step] = []
+    folder = None if checkpoint is None else Path(checkpoint)
+    if folder is not None:
+        settings = _settings(search, min_score, max_drop, units, edges, ignore)
+        found, record = disk.start(folder, settings, snapshot.masks)
+        snapshot = found or snapshot
+    ranking = _Ranking(-1, {}, "dense")
+    try:
+        while attempt := _next_attempt(record, snapshot.masks, coupling, units, edges):
+            if (ranking.turn, ranking.stage) != (snapshot.turn, attempt.stage):
+                ranking = _rank(search, snapshot, attempt.stage)
+            floor = _floor(record, min_score, max_drop)
+            step, trial = _turn(search, snapshot, ranking, attempt, len(record), floor)
+            if step.stage == "dense" and not step.accepted:
+                raise too_low(floor, step.score)
+            if folder is not None:
+                disk.note(folder, step, trial)
+            record.append(step)
+            snapshot = trial if step.accepted else snapshot
+            if on_step is not None:
+                on_step(step)
+    finally:
+        disk.restore(model, snapshot)
+    return Sculpture(
+        model, snapshot.masks, tuple(record), _floor(record, min_score, max_drop),
+        example_inputs,
+    )  # fmt: skip
+
+
+class _Attempt(NamedTuple):
+    """What to try next: so many units or edges gone."""
+
+    stage: StageName
+    gone: int
+
+
+class _Ranking(NamedTuple):
+    """Importances of what an accepted turn left."""
+
+    turn: int
+    scores: dict[str, Tensor]
+    stage: StageName
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """What stays the same through a search."""
+
+    model: nn.Module
+    coupling: Coupling
+    train: Callable[[nn.Module], Any]
+    evaluate: Callable[[nn.Module], float]
+    batches: Batches
+    loss: Loss
+    unit_importance: tp.importance.Importance
+    edge_importance: EdgeImportance
+    seed: int
+
+
+def _next_attempt(
+    record: Sequence[Step],
+    masks: Masks,
+    coupling: Coupling,
+    units: Schedule | None,
+    edges: Schedule | None,
+) -> _Attempt | None:
+    """Say what to try next, from nothing but what was tried so far."""
+    tried = {stage: [s for s in record if s.stage == stage] for stage in _STAGES}
+    if not tried["dense"]:
+        return _Attempt("dense", 0)
+    if units is not None:
+        attempts = [(step.removed, step.accepted) for step in tried["units"]]
+        total = coupling.unit_count
+        limit = total - len(coupling.prunable)
+        count = next_count(units, attempts, total=total, limit=limit)
+        if count is not None:
+            return _Attempt("units", count)
+    if edges is None:
+        return None
+    if units is not None and not tried["retrain"]:
+        return _Attempt("retrain", masks.edge_total - masks.edge_count)
+    gone = tried["retrain"][0].removed if tried["retrain"] else 0
+    attempts = [(step.removed, step.accepted) for step in tried["edges"]]
+    count = next_count(
+        edges, attempts, total=masks.edge_total, start=gone, limit=masks.edge_total - 1
+    )
+    return None if count is None else _Attempt("edges", count)
+
+
+_STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")
+
+
+def _rank(search: _Search, snapshot: disk.Snapshot, stage: StageName) -> _Ranking:
+    """Measure the importances of what a snapshot left, where the stage needs them."""
+    scores: dict[str, Tensor] = {}
+    disk.restore(search.model, snapshot)
+    with seeded(search.seed, _SCORING, snapshot.turn):
+        if stage == "units":
+            _measure(search, search.unit_importance)
+            for group in search.coupling.prunable:
+                found = search.unit_importance(group.root)  # pyright: ignore
+                if found is not None:
+                    scores[group.name] = found
+        if stage == "edges":
+            _measure(search, search.edge_importance)
+            scores = search.edge_importance.edge_scores(search.model)
+    return _Ranking(snapshot.turn, scores, stage)
+
+
+def _measure(search: _Search, importance: tp.importance.Importance) -> None:
+    """Let an importance that looks at data do so."""
+    if isinstance(importance, Measured):
+        importance.measure(
+            search.model, search.batches, search.loss, coupling=search.coupling
+        )
+
+
+def _turn(
+    search: _Search,
+    snapshot: disk.Snapshot,
+    ranking: _Ranking,
+    attempt: _Attempt,
+    turn: int,
+    floor: float,
+) -> tuple[Step, disk.Snapshot]:
+    """Try one attempt: mask, train, evaluate."""
+    began = time.perf_counter()
+    masks, total = snapshot.masks, snapshot.masks.edge_total
+    if attempt.stage == "units":
+        total = search.coupling.unit_count
+        masks = drop_units(masks, search.coupling, ranking.scores, attempt.gone)
+    if attempt.stage == "edges":
+        masks = drop_edges(masks, ranking.scores, attempt.gone)
+    disk.restore(search.model, snapshot)
+    where = f"turn {turn} ({attempt.stage})"
+    with seeded(search.seed, _TRAINING, turn):
+        handle = attach(search.model, masks)
+        try:
+            if attempt.stage != "dense":
+                _ask(search.train, search.model, "train", where)
+                apply(search.model, masks)
+                check_weights(search.model, f"after train in {where}", TrainError)
+            score = _ask(search.evaluate, search.model, "evaluate", where)
+        finally:
+            handle.remove()
+    score = checked_score(score, where)
+    step = Step(
+        stage=attempt.stage,
+        turn=turn,
+        removed=attempt.gone,
+        left=total - attempt.gone,
+        total=total,
+        score=score,
+        accepted=score >= floor,
+        density=masks.density,
+        seconds=time.perf_counter() - began,
+    )
+    return step, disk.capture(search.model, masks, turn)
+
+
+def _ask(function: Callable, model: nn.Module, name: str, where: str) -> Any:
+    """Call the user's function, and say in one line where it failed."""
+    try:
+        return function(model)
+    except SculptError:
+        raise
+    except Exception as error:
+        raise TrainError(
+            f"{name} raised {type(error).__name__} in {where}: {error}. The model is "
+            "back in its last accepted state; mend it and run again."
+        ) from error
+
+
+def _floor(
+    record: Sequence[Step], min_score: float | None, max_drop: float | None
+) -> float:
+    """Give the score to hold; before the unpruned model is scored, any will do."""
+    if min_score is not None:
+        return min_score
+    assert max_drop is not None  # checked at the start
+    return record[0].score - max_drop if record else -math.inf
+
+
+def _settings(
+    search: _Search,
+    min_score: float | None,
+    max_drop: float | None,
+    units: Schedule | None,
+    edges: Schedule | None,
+    ignore: Sequence[str],
+) -> dict[str, object]:
+    """Gather what must be the same for a killed run to go on."""
+    return {
+        "parameters": {
+            name: [*parameter.shape, str(parameter.dtype)]
+            for name, parameter in search.model.named_parameters()
+        },
+        "min_score": min_score,
+        "max_drop": max_drop,
+        "units": units,
+        "edges": edges,
+        "unit_importance": type(search.unit_importance).__name__,
+        "edge_importance": type(search.edge_importance).__name__,
+        "ignore": list(ignore),
+        "seed": search.seed,
+    }

@@ -1,0 +1,290 @@
+"""How much the loss would change without a unit, or without an edge, to first order."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sculpt_plugin.coupling import Coupling, UnitGroup
+from sculpt_plugin.errors import DataError
+from sculpt_plugin.inputs import Inputs, call, check_call, evaluating, tensors
+
+Batches = Iterable[Any]
+"""Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""
+
+Loss = Callable[[Any, Any], Tensor]
+"""`loss(outputs, targets)`, the mean (or the sum) over the samples of the batch."""
+
+_ENTRIES_AT_ONCE = 2**24  # of per-sample gradients held in memory together
+
+
+def unit_sensitivity(
+    model: nn.Module, coupling: Coupling, batches: Batches, loss: Loss
+) -> dict[str, Float[Tensor, " unit"]]:
+    """Score each unit by the first-order change of the loss when it is silenced.
+
+    `score_j = mean_s | a_j(s) * dL(s)/da_j(s) |` over the samples `s`, where `a_j` is
+    the activation as the layers above read it. Where several layers read a unit, or
+    where it has many positions (a channel), their effects are added before the
+    absolute value: silencing the unit silences all of them.
+
+    Args:
+        model: The model, left as it was found. It is run in evaluation mode.
+        coupling: Its groups of units.
+        batches: Samples to average over. How they are batched changes nothing.
+        loss: The mean, or the sum, of the samples' losses.
+
+    Returns:
+        For each group that may be pruned, its name and one score per unit.
+
+    Raises:
+        DataError: There are no samples, or the loss is no single finite number.
+    """
+    groups = coupling.prunable
+    readers = sorted({_layer_of(m.parameter) for g in groups for m in g.reads})
+    sums = {g.name: torch.zeros(g.size, dtype=torch.float64) for g in groups}
+    total = 0
+    for batch in _backward(model, batches, loss, readers):
+        effects = {name: _effect(model, name, batch) for name in readers}
+        for group in groups:
+            sums[group.name] += _group_effect(group, effects, batch.count).abs().sum(0)
+        total += batch.count
+    return {name: value / total for name, value in sums.items()}
+
+
+def edge_sensitivity(
+    model: nn.Module, weights: Iterable[str], batches: Batches, loss: Loss
+) -> dict[str, Float[Tensor, "..."]]:
+    """Score each edge by the first-order change of the loss when it is cut.
+
+    `score_ij = mean_s | w_ij * dL(s)/dw_ij |` over the samples `s`, taken sample by
+    sample, so how they are batched changes nothing.
+
+    Args:
+        model: The model, left as it was found. It is run in evaluation mode.
+        weights: Dotted names of the weights to score.
+        batches: Samples to average over.
+        loss: The mean, or the sum, of the samples' losses.
+
+    Returns:
+        For each weight its name and a score for each entry.
+
+    Raises:
+        DataError: There are no samples, or the loss is no single finite number.
+    """
+    layers = {_layer_of(name): name for name in weights}
+    sums: dict[str, Tensor] = {}
+    total = 0
+    for batch in _backward(model, batches, loss, list(layers)):
+        for layer, name in layers.items():
+            size = _absolute_gradient(model.get_submodule(layer), layer, batch)
+            sums[name] = sums[name] + size if name in sums else size
+        total += batch.count
+    return {
+        name: model.get_parameter(name).detach().abs() * value / total
+        for name, value in sums.items()
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """One batch seen from the watched layers; one entry per call of a layer.
+
+    The gradients are those of each sample's own loss.
+    """
+
+    count: int
+    inputs: dict[str, list[Tensor]]
+    input_gradients: dict[str, list[Tensor]]
+    output_gradients: dict[str, list[Tensor]]
+
+
+def _backward(
+    model: nn.Module, batches: Batches, loss: Loss, layers: Sequence[str]
+) -> Iterator[_Batch]:
+    """Run forward and backward on each batch, and yield what the layers saw."""
+    summed = None
+    for pair in batches:
+        inputs, targets = _checked_pair(pair)
+        if summed is None:
+            check_call(model, inputs, name="the inputs in batches")
+        count = len(tensors(inputs)[0])
+        with torch.enable_grad(), evaluating(model), _watch(model, layers) as watched:
+            outputs = call(model, inputs)
+            value = loss(outputs, targets)
+        _check_loss(value)
+        if summed is None:
+            summed = _is_sum(loss, outputs, targets)
+        seen = [x for calls in watched for name in layers for x in calls.get(name, [])]
+        found = torch.autograd.grad(value, seen, allow_unused=True)
+        scale = 1 if summed else count
+        gradient = {
+            id(x): torch.zeros_like(x) if g is None else g * scale
+            for x, g in zip(seen, found, strict=True)
+        }
+        taken = [
+            {name: [gradient[id(x)] for x in calls.get(name, [])] for name in layers}
+            for calls in watched
+        ]
+        detached = {n: [x.detach() for x in xs] for n, xs in watched[0].items()}
+        yield _Batch(count, detached, *taken)
+    if summed is None:
+        raise DataError(
+            "batches must yield at least one (inputs, targets) pair, got none: pass a "
+            "list or a DataLoader, which can be read more than once."
+        )
+
+
+@contextlib.contextmanager
+def _watch(
+    model: nn.Module, layers: Sequence[str]
+) -> Iterator[tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]]:
+    """Record the inputs and the outputs of layers while the block runs."""
+    inputs: dict[str, list[Tensor]] = {}
+    outputs: dict[str, list[Tensor]] = {}
+
+    def before(name: str, module: nn.Module, arguments: tuple) -> tuple:
+        # A tensor of its own for each reader: its gradient is this reader's alone, and
+        # no later in-place operation can change it.
+        x = arguments[0]
+        own = x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
+        inputs.setdefault(name, []).append(own)
+        return (own, *arguments[1:])
+
+    def after(name: str, module: nn.Module, arguments: tuple, output: Tensor) -> Tensor:
+        outputs.setdefault(name, []).append(output)
+        # An in-place activation would otherwise replace what was recorded.
+        return output.clone()
+
+    handles = []
+    try:
+        for name in layers:
+            layer = model.get_submodule(name)
+            handles.append(layer.register_forward_pre_hook(partial(before, name)))
+            handles.append(layer.register_forward_hook(partial(after, name)))
+        yield inputs, outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _layer_of(parameter: str) -> str:
+    """Give the dotted name of the layer that a weight belongs to."""
+    return parameter.rpartition(".")[0]
+
+
+def _effect(
+    model: nn.Module, name: str, batch: _Batch
+) -> Float[Tensor, "batch column"]:
+    """Add activation times gradient over positions, for each column of a reader."""
+    linear = isinstance(model.get_submodule(name), nn.Linear)
+    total: Tensor | None = None
+    for x, gradient in zip(
+        batch.inputs[name], batch.input_gradients[name], strict=True
+    ):
+        effect = (x * gradient).to("cpu", torch.float64)
+        effect = effect.movedim(-1 if linear else 1, -1)
+        # A model may fold positions into the batch; they stay with their sample.
+        effect = effect.reshape(batch.count, -1, effect.shape[-1]).sum(1)
+        total = effect if total is None else total + effect
+    assert total is not None  # coupling found the layer in the model's forward
+    return total
+
+
+def _group_effect(
+    group: UnitGroup, effects: dict[str, Float[Tensor, "batch column"]], count: int
+) -> Float[Tensor, "batch unit"]:
+    """Add what all readers of a group's units lose without them."""
+    total = torch.zeros(count, group.size, dtype=torch.float64)
+    for member in group.reads:
+        effect = effects[_layer_of(member.parameter)]
+        total.index_add_(1, member.unit, effect[:, member.index])
+    return total
+
+
+def _absolute_gradient(
+    layer: nn.Module, name: str, batch: _Batch
+) -> Float[Tensor, "..."]:
+    """Add up the absolute gradient of a weight over samples, each taken alone."""
+    inputs, gradients = batch.inputs[name], batch.output_gradients[name]
+    rows = inputs[0].shape[:-1] if len(inputs) == 1 else None
+    if isinstance(layer, nn.Linear) and rows == (batch.count,):
+        # The gradient of one sample is an outer product, and so is its absolute value.
+        return gradients[0].abs().T @ inputs[0].abs()
+
+    def product(weight: Tensor, samples: list[Tensor], deltas: list[Tensor]) -> Tensor:
+        outputs = [
+            torch.func.functional_call(layer, {"weight": weight}, x) for x in samples
+        ]
+        return torch.stack(
+            [(y * d).sum() for y, d in zip(outputs, deltas, strict=True)]
+        ).sum()
+
+    weight = layer.get_parameter("weight").detach()
+    each = torch.func.vmap(torch.func.grad(product), in_dims=(None, 0, 0))
+    total = torch.zeros_like(weight)
+    size = max(1, _ENTRIES_AT_ONCE // weight.numel())
+    for start in range(0, batch.count, size):
+        part = slice(start, min(start + size, batch.count))
+        total += (
+            each(
+                weight,
+                _by_sample(inputs, batch, part),
+                _by_sample(gradients, batch, part),
+            )
+            .abs()
+            .sum(0)
+        )
+    return total
+
+
+def _by_sample(values: list[Tensor], batch: _Batch, part: slice) -> list[Tensor]:
+    """Give some samples of the batch, each with a batch axis of its own."""
+    return [x.unflatten(0, (batch.count, -1))[part] for x in values]
+
+
+def _checked_pair(pair: Any) -> tuple[Inputs, Any]:
+    """Refuse a batch that is no pair or has no samples."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise DataError(
+            f"batches must yield (inputs, targets) pairs, got {type(pair).__name__}."
+        )
+    found = tensors(pair[0])
+    if not found or len(found[0]) == 0:
+        raise DataError("A batch must hold at least one sample, got an empty one.")
+    return pair[0], pair[1]
+
+
+def _check_loss(value: Any) -> None:
+    """Refuse a loss that is no single finite number with a gradient."""
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise DataError(
+            f"loss must give a tensor with one number, the mean over the batch, got "
+            f"{found}."
+        )
+    if not torch.isfinite(value).all():
+        raise DataError(
+            f"loss must be finite, got {value.item()}: the model has diverged, or the "
+            "batches hold NaN."
+        )
+    if not value.requires_grad:
+        raise DataError(
+            "loss must depend on the model's outputs, but it has no gradient: does it "
+            "detach them?"
+        )
+
+
+def _is_sum(loss: Loss, outputs: Any, targets: Any) -> bool:
+    """Tell whether a loss adds over samples instead of averaging: double the batch."""
+    if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
+        return False
+    with torch.no_grad():
+        once = loss(outputs, targets)
+        twice = loss(torch.cat([outputs, outputs]), torch.cat([targets, targets]))
+    return bool((twice - 2 * once).abs() < (twice - once).abs())

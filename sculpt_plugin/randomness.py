@@ -1,0 +1,54 @@
+"""Randomness that a run can repeat, and that the caller does not notice."""
+
+import contextlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Restore the random state of Python, numpy and torch after the block.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> with kept():
+        ...     inside = torch.rand(1)
+        >>> bool(torch.rand(1) == inside)
+        True
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+
+
+@contextlib.contextmanager
+def seeded(*seeds: int) -> Iterator[None]:
+    """Seed Python, numpy and torch inside the block, and restore them after it.
+
+    Every turn of a long run seeds itself from its own number, so a run that was killed
+    goes on with the very numbers it would have drawn.
+
+    Args:
+        seeds: Non-negative integers that together name the stream of numbers.
+
+    Example:
+        >>> with seeded(0, 7):
+        ...     first = torch.rand(1)
+        >>> with seeded(0, 7):
+        ...     bool(torch.rand(1) == first)
+        True
+    """
+    seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+    with kept():
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,14 @@
+"""Every test starts from the same random state and leaves nothing behind."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def seeds_fixed() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)

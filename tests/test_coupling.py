@@ -1,0 +1,155 @@
+import pytest
+import torch
+from networks import Chain, Concat, Grouped, Residual, mlp, warmed
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+from sculpt_plugin.coupling import couple
+from sculpt_plugin.errors import ModelError
+
+
+def named(members):
+    return sorted((m.parameter, m.axis, m.index.tolist()) for m in members)
+
+
+def test_a_chain_couples_rows_bias_and_the_columns_above():
+    first, second, output = couple(Chain(), torch.zeros(1, 4)).groups
+    assert named(first.makes) == [
+        ("layers.0.bias", 0, list(range(7))),
+        ("layers.0.weight", 0, list(range(7))),
+    ]
+    assert named(first.reads) == [("layers.2.weight", 1, list(range(7)))]
+    assert named(second.makes) == [("layers.2.weight", 0, list(range(5)))]
+    assert named(second.reads) == [("output.weight", 1, list(range(5)))]
+    assert output.obstacle == "its units are the model's outputs"
+
+
+def test_an_addition_couples_both_layers_and_a_flatten_spreads_the_columns():
+    model, batch = warmed(Residual)
+    trunk, hidden, _ = couple(model, batch).groups
+    assert {m.parameter for m in trunk.makes} == {
+        f"{layer}.{kind}"
+        for layer in ("conv1", "norm1", "conv2", "norm2")
+        for kind in ("weight", "bias")
+    }
+    read = {m.parameter: m for m in trunk.reads}
+    assert set(read) == {"conv2.weight", "hidden.weight"}
+    order = read["hidden.weight"].index.argsort()
+    expected = torch.arange(5).repeat_interleave(16)
+    assert torch.equal(read["hidden.weight"].unit[order], expected)
+    assert hidden.size == 6
+
+
+def test_concat_shifts_the_columns_of_the_second_branch():
+    groups = {g.name: g for g in couple(Concat(), torch.zeros(2, 4)).groups}
+    assert named(groups["left"].reads) == [("output.weight", 1, [0, 1, 2])]
+    assert named(groups["right"].reads) == [("output.weight", 1, [3, 4, 5, 6, 7])]
+
+
+def test_a_grouped_convolution_reads_with_part_of_its_rows():
+    groups = {g.name: g for g in couple(Grouped(), torch.zeros(2, 1, 4, 4)).groups}
+    below = groups["depthwise"]
+    parts = [(m.rows.start, m.rows.stop, m.index.tolist()) for m in below.reads]
+    assert parts == [(0, 2, [0, 1, 2]), (2, 4, [3, 4, 5])]
+    assert not below.shrinks
+
+
+def test_a_batch_of_one_is_not_unpacked():
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 2))
+    group = couple(model, torch.zeros(1, 1, 4, 4)).groups[0]
+    assert len(group.reads[0].index) == 12
+
+
+def test_a_linear_added_to_a_flattened_convolution_is_left_alone():
+    class Added(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 1)
+            self.linear = nn.Linear(4, 8)
+            self.output = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.output(self.conv(x).flatten(1) + self.linear(x.flatten(1)))
+
+    group = couple(Added(), torch.zeros(1, 1, 2, 2)).groups[0]
+    assert "through a flatten" in group.obstacle
+
+
+def test_outputs_that_are_used_again_inside_are_still_outputs():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.below, self.above = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            hidden = self.below(x)
+            return hidden, self.above(hidden)
+
+    assert couple(Two(), torch.zeros(1, 3)).prunable == ()
+
+
+def test_ignored_layers_keep_units_and_edges():
+    coupling = couple(Chain(), torch.zeros(1, 4), ignore=["layers.0"])
+    assert [g.name for g in coupling.prunable] == ["layers.2"]
+    assert coupling.weights == ("layers.2.weight", "output.weight")
+
+
+def test_the_model_is_left_as_it_was_found():
+    model = Residual()
+    model.norm1.eval()
+    model.conv1.weight.requires_grad_(False)
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    modes = [m.training for m in model.modules()]
+    with torch.no_grad():
+        couple(model, torch.randn(3, *Residual.shape))
+    assert modes == [m.training for m in model.modules()]
+    assert not model.conv1.weight.requires_grad
+    assert all(p.grad is None for p in model.parameters())
+    assert all(torch.equal(before[n], x) for n, x in model.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (torch.zeros(1, 3), r"cannot run on example_inputs of shape \[1, 3\]"),
+        (torch.zeros(1, 4, dtype=torch.float64), "model's dtype torch.float32"),
+        (torch.zeros(1, 4, device="meta"), "device 'cpu', got 'meta'"),
+        ("four", "must be a tensor, or a tuple or dict"),
+        ([], "must be a tensor, or a tuple or dict"),
+    ],
+)
+def test_inputs_the_model_cannot_take_are_refused(inputs, message):
+    with pytest.raises(ModelError, match=message):
+        couple(mlp(4, 3, 2), inputs)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.ReLU(), "no parameters"),
+        (nn.BatchNorm1d(4), "no Linear or convolution"),
+    ],
+)
+def test_models_without_edges_are_refused(model, message):
+    with pytest.raises(ModelError, match=message):
+        couple(model, torch.zeros(2, 4))
+
+
+def test_an_unknown_ignored_layer_is_named():
+    with pytest.raises(ModelError, match="ignore names 'fc9'.*0, 2"):
+        couple(mlp(4, 3, 2), torch.zeros(1, 4), ignore=["fc9"])
+
+
+def test_masks_of_torch_prune_are_refused_with_the_remedy():
+    model = mlp(4, 3, 2)
+    prune.random_unstructured(model[0], "weight", 0.5)
+    with pytest.raises(ModelError, match="prune.remove"):
+        couple(model, torch.zeros(1, 4))
+
+
+def test_parametrized_layers_are_refused_with_the_remedy():
+    model = mlp(4, 3, 2)
+    parametrizations.weight_norm(model[0])
+    with pytest.raises(ModelError, match="remove_parametrizations"):
+        couple(model, torch.zeros(1, 4))
