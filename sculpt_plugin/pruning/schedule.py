@@ -91,7 +91,10 @@ def next_count(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
-    limit = total if limit is None else limit
+    shares = _shares(schedule, start / total)
+    # A share such as 0.3 * 10 may fall a hair short of its whole number.
+    counts = [int(share * total + 1e-9) for share in shares]
+    limit = min(total if limit is None else limit, counts[-1])
     accepted, step = start, None
     for count, held in attempts:
         if held:
@@ -104,12 +107,7 @@ def next_count(
         return None
     if step is not None:
         return min(accepted + step, limit)
-    for share in _shares(schedule, start / total):
-        # A share such as 0.3 * 10 may fall a hair short of its whole number.
-        count = int(share * total + 1e-9)
-        if count > accepted:
-            return min(count, limit)
-    return None
+    return min(next(count for count in counts if count > accepted), limit)
 
 
 def _shares(schedule: Schedule, start: float) -> Sequence[float]:

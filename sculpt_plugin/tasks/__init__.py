@@ -1,0 +1,34 @@
+"""Tasks whose true modules are known: the paper's, and those you define yourself."""
+
+from sculpt_plugin.tasks.boolean import get, names
+from sculpt_plugin.tasks.function_graph import FunctionGraph
+from sculpt_plugin.tasks.gates import Gate, and_, minterms, not_, or_, xnor, xor
+from sculpt_plugin.tasks.learning import Learning, learning
+from sculpt_plugin.tasks.mlp import mlp
+from sculpt_plugin.tasks.task import Family, Task
+from sculpt_plugin.tasks.true_hierarchy import (
+    TrueHierarchy,
+    TrueModule,
+    true_hierarchy,
+)
+
+__all__ = [
+    "Family",
+    "FunctionGraph",
+    "Gate",
+    "Learning",
+    "Task",
+    "TrueHierarchy",
+    "TrueModule",
+    "and_",
+    "get",
+    "learning",
+    "minterms",
+    "mlp",
+    "names",
+    "not_",
+    "or_",
+    "true_hierarchy",
+    "xnor",
+    "xor",
+]

@@ -1,0 +1,55 @@
+"""The dense network that a Boolean task is learned with."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from sculpt_plugin.errors import TaskError
+from sculpt_plugin.tasks.task import Task
+
+
+def mlp(
+    task: Task, *, hidden: Sequence[int] = (24, 24), seed: int = 0
+) -> nn.Sequential:
+    """Make a dense network for a task, as the paper starts it.
+
+    Linear layers with ReLUs between them, Kaiming-normal weights and zero biases.
+    The last layer is linear: its outputs are logits, an output is 1 where its logit
+    is above 0, and the loss applies the sigmoid itself, which is numerically safer.
+
+    Args:
+        task: What the network will learn: gives the numbers of inputs and outputs.
+        hidden: Units of each hidden layer.
+        seed: Decides the weights. Torch's own random state stays as it is.
+
+    Returns:
+        The network, untrained.
+
+    Raises:
+        TaskError: There is no hidden layer, or one without units.
+
+    Example:
+        >>> from sculpt_plugin import tasks
+        >>> mlp(tasks.get("4,1,4"), hidden=(6,))
+        Sequential(
+          (0): Linear(in_features=4, out_features=6, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=6, out_features=4, bias=True)
+        )
+    """
+    if not hidden or min(hidden) < 1:
+        raise TaskError(
+            "hidden must be the units of at least one layer, each 1 or more, got "
+            f"{tuple(hidden)}: (24, 24) is the paper's smallest."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    sizes = (len(task.graph.inputs), *hidden, len(task.graph.outputs))
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,1 @@
+"""Which unit feeds which column: one run of a model, read off the autograd graph."""

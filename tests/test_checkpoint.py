@@ -1,0 +1,209 @@
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small_search import dense, search, search_in, train
+
+from sculpt_plugin import store
+from sculpt_plugin.errors import CheckpointError, TrainError
+from sculpt_plugin.pruning.record import Step
+
+
+class Crash(BaseException):
+    """What no code can catch: the machine went away."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return search(checkpoint=folder), folder
+
+
+def same(one, two):
+    weights = zip(one.model.parameters(), two.model.parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in weights) and all(
+        torch.equal(keep, two.masks.keep[name]) for name, keep in one.masks.keep.items()
+    )
+
+
+def decisions(record):
+    return [(s.stage, s.removed, s.left, s.score, s.accepted) for s in record]
+
+
+def test_a_checkpoint_changes_nothing(undisturbed):
+    plain = search()
+    assert same(plain, undisturbed[0])
+    assert decisions(plain.record) == decisions(undisturbed[0].record)
+
+
+def test_the_record_on_disk_is_the_record(undisturbed):
+    sculpture, folder = undisturbed
+    lines = (folder / "record.jsonl").read_text().splitlines()
+    assert [Step.from_json(line) for line in lines] == list(sculpture.record)
+
+
+def test_a_finished_run_trains_no_more(undisturbed):
+    def unexpected(model):
+        raise AssertionError("trained again")
+
+    sculpture, folder = undisturbed
+    assert same(search(checkpoint=folder, train=unexpected), sculpture)
+
+
+@pytest.mark.parametrize("crash_at", range(24))
+def test_a_crash_at_any_write_is_healed(crash_at, undisturbed, tmp_path, monkeypatch):
+    """Die before or in the middle of the n-th write to the disk, then run again."""
+    writes = 0
+    real = os.fsync
+
+    def fsync(descriptor):
+        nonlocal writes
+        writes += 1
+        if writes == crash_at + 1:
+            if crash_at % 2:
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - 5)
+            raise Crash
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "unlink", lambda *a, **k: None)
+    with pytest.raises(Crash):
+        search(checkpoint=tmp_path / "c")
+    monkeypatch.undo()
+    resumed = search(checkpoint=tmp_path / "c")
+    assert same(resumed, undisturbed[0])
+    assert decisions(resumed.record) == decisions(undisturbed[0].record)
+
+
+def test_killed_at_thirty_random_points_it_ends_as_if_never_killed(
+    tmp_path, monkeypatch
+):
+    # The server imports torch once, and each process is a fork of it.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "small_search"])
+
+    def start(folder):
+        folder.mkdir(exist_ok=True)
+        ready = context.Event()
+        process = context.Process(target=search_in, args=(str(folder), ready))
+        process.start()
+        ready.wait(60)
+        return process
+
+    process = start(tmp_path / "plain")
+    began = time.monotonic()
+    process.join()
+    took = time.monotonic() - began
+    chance = random.Random(1)
+    record = tmp_path / "killed" / "checkpoint" / "record.jsonl"
+    kills, lengths = 0, set()
+    while kills < 30:
+        process = start(tmp_path / "killed")
+        process.join(timeout=chance.uniform(0, took / 3))
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            kills += 1
+            lengths.add(record.stat().st_size if record.exists() else 0)
+        else:
+            assert process.exitcode == 0
+            shutil.rmtree(record.parent)
+    process = start(tmp_path / "killed")
+    process.join()
+    assert process.exitcode == 0
+    assert len(lengths) > 5  # the kills came at many different points
+    plain, killed = (torch.load(tmp_path / n / "final.pt") for n in ("plain", "killed"))
+    masks = plain.pop("masks"), killed.pop("masks")
+    for expected, found in ((plain, killed), masks):
+        assert list(expected) == list(found)
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_train_that_raises_loses_nothing(undisturbed, tmp_path):
+    calls = 0
+
+    def sometimes(model):
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise RuntimeError("out of memory")
+        train(model)
+
+    with pytest.raises(TrainError, match="out of memory"):
+        search(checkpoint=tmp_path, train=sometimes)
+    assert same(search(checkpoint=tmp_path), undisturbed[0])
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(undisturbed, tmp_path, monkeypatch):
+    real, calls = os.fsync, 0
+
+    def full(descriptor):
+        nonlocal calls
+        calls += 1
+        if calls == 9:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    model = dense()
+    with pytest.raises(CheckpointError, match=r"No space left on device\. Make room"):
+        search(model, checkpoint=tmp_path)
+    monkeypatch.undo()
+    assert not list(tmp_path.glob(store.PARTIAL + "*"))
+    assert same(search(checkpoint=tmp_path), undisturbed[0])
+
+
+def test_another_runs_checkpoint_is_refused(undisturbed):
+    with pytest.raises(CheckpointError, match="there seed is 5, here it is 6"):
+        search(checkpoint=undisturbed[1], seed=6)
+
+
+def test_a_folder_with_other_things_is_refused_and_kept(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"holds 'thesis.tex'"):
+        search(checkpoint=tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(CheckpointError, match="must be a folder"):
+        search(checkpoint=tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("state.safetensors", b"\x00" * 40, "must be a whole safetensors file"),
+        ("state.safetensors", None, "state.safetensors is missing"),
+        ("record.jsonl", b"{}\n", "line 1 of record.jsonl"),
+        ("record.jsonl", b"", "state.safetensors is not of the last"),
+        ("settings.json", b"[]", "settings.json cannot be read"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(undisturbed, tmp_path, name, content, message):
+    for path in undisturbed[1].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        search(checkpoint=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(CheckpointError, match="cannot be written: Permission denied"):
+        search(checkpoint=tmp_path)

@@ -1,0 +1,132 @@
+import copy
+
+import pytest
+import torch
+from networks import ZOO, Chain, Grouped, Residual, mlp, warmed
+from test_masks import some_masks
+from torch import nn
+
+from sculpt_plugin.coupling import couple
+from sculpt_plugin.errors import ModelError
+from sculpt_plugin.pruning.compaction import compact
+from sculpt_plugin.pruning.masks import Masks, apply
+
+
+def masked(kind):
+    model, inputs = warmed(kind)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    return model, inputs, masks
+
+
+@pytest.mark.parametrize("kind", (*ZOO, Grouped))
+def test_the_compacted_model_computes_the_same(kind):
+    model, inputs, masks = masked(kind)
+    small = compact(model, inputs, masks=masks)
+    others = torch.randn(20, *kind.shape)
+    assert torch.allclose(small.model(others), model(others), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ZOO)
+def test_units_without_readers_are_gone_and_known_by_their_old_numbers(kind):
+    model, inputs, masks = masked(kind)
+    small = compact(model, inputs, masks=masks)
+    for group in couple(model, inputs).prunable:
+        expected = [unit for unit in range(group.size) if unit % 3 != 1]
+        assert set(small.units[group.name].tolist()) <= set(expected)
+        layer = small.model.get_submodule(group.name)
+        assert layer.weight.shape[0] == len(small.units[group.name])
+        rows = model.get_submodule(group.name).weight[small.units[group.name]]
+        assert rows.shape[0] == layer.weight.shape[0]
+
+
+@pytest.mark.parametrize("kind", ZOO)
+def test_masks_fit_the_smaller_model_and_its_masked_edges_are_exact_zeros(kind):
+    model, inputs, masks = masked(kind)
+    small = compact(model, inputs, masks=masks)
+    for name, keep in small.masks.keep.items():
+        parameter = small.model.get_parameter(name)
+        assert keep.shape == parameter.shape
+        assert (parameter[~keep] == 0).all()
+    assert 0 < small.masks.edge_count <= masks.edge_count
+
+
+def test_cutting_a_unit_frees_the_units_below_it():
+    model = mlp(2, 2, 2, 1)
+    coupling = couple(model, torch.zeros(1, 2))
+    masks = Masks.dense(model, coupling)
+    keep = dict(masks.keep)
+    keep["2.weight"] = torch.tensor([[True, False], [False, True]])
+    keep["4.weight"] = torch.tensor([[True, False]])
+    masks = Masks(keep, masks.weights)
+    apply(model, masks)
+    small = compact(model, torch.zeros(1, 2), masks=masks)
+    assert {name: units.tolist() for name, units in small.units.items()} == {
+        "0": [0],
+        "2": [0],
+        "4": [0],
+    }
+
+
+def test_a_unit_with_a_bias_but_no_inputs_stays_while_it_is_read():
+    model = mlp(2, 2, 1)
+    masks = Masks.dense(model, couple(model, torch.zeros(1, 2)))
+    masks = masks.without_edges(torch.tensor([0, 1]))
+    with torch.no_grad():
+        model[0].bias.fill_(3.0)
+    apply(model, masks)
+    assert len(compact(model, torch.zeros(1, 2), masks=masks).units["0"]) == 2
+
+
+def test_one_unit_stays_where_nothing_is_read():
+    model = mlp(2, 3, 1)
+    masks = Masks.dense(model, couple(model, torch.zeros(1, 2)))
+    masks = masks.without_edges(torch.arange(6, 9))
+    apply(model, masks)
+    small = compact(model, torch.zeros(1, 2), masks=masks)
+    assert small.units["0"].tolist() == [0]
+
+
+def test_layer_norms_keep_their_width_and_their_function():
+    model = nn.Sequential(
+        nn.Linear(3, 6), nn.LayerNorm(6), nn.ReLU(), nn.Linear(6, 4), nn.ReLU(),
+        nn.Linear(4, 2),
+    )  # fmt: skip
+    inputs = torch.randn(5, 3)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks)
+    assert small.model[0].out_features == 6
+    assert small.model[3].out_features < 4
+    assert torch.allclose(small.model(inputs), model(inputs), atol=1e-6)
+
+
+def test_activations_that_are_not_zero_at_zero_are_no_obstacle():
+    model = nn.Sequential(nn.Linear(3, 6), nn.Sigmoid(), nn.Linear(6, 2))
+    inputs = torch.randn(5, 3)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks)
+    assert small.model[0].out_features < 6
+    assert torch.allclose(small.model(inputs), model(inputs), atol=1e-6)
+
+
+def test_the_model_that_was_given_is_not_changed():
+    model, inputs, masks = masked(Residual)
+    before = copy.deepcopy(model.state_dict())
+    compact(model, inputs, masks=masks)
+    assert all(torch.equal(before[n], x) for n, x in model.state_dict().items())
+
+
+def test_an_operation_over_all_units_is_noticed():
+    class Averaged(Chain):
+        def forward(self, x):
+            hidden = self.layers(x)
+            return self.output(hidden / hidden.mean(1, keepdim=True))
+
+    torch.manual_seed(1)
+    model, inputs = warmed(Averaged)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    with pytest.raises(ModelError, match="depends on how many units"):
+        compact(model, inputs, masks=masks)

@@ -1,0 +1,169 @@
+import copy
+
+import pytest
+import torch
+import torch_pruning as tp
+from networks import ZOO, Chain, mlp, warmed
+from torch.nn import functional as F
+
+from sculpt_plugin.coupling import couple
+from sculpt_plugin.errors import DataError
+from sculpt_plugin.pruning.importance import (
+    EdgeMagnitude,
+    EdgeSensitivity,
+    UnitSensitivity,
+)
+from sculpt_plugin.pruning.sensitivity import unit_sensitivity
+
+CRITERIA = (UnitSensitivity, EdgeMagnitude, EdgeSensitivity)
+PRUNERS = {
+    "base, local": lambda *a, **k: tp.pruner.BasePruner(*a, global_pruning=False, **k),
+    "base, global": lambda *a, **k: tp.pruner.BasePruner(*a, global_pruning=True, **k),
+    "group norm": tp.pruner.GroupNormPruner,
+    "bn scale": tp.pruner.BNScalePruner,
+}
+
+
+def example(kind):
+    model, inputs = warmed(kind)
+    return model, inputs, torch.randint(0, 3, (len(inputs),))
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("kind", ZOO)
+def test_every_pruner_of_torch_pruning_takes_every_criterion(kind, criterion, pruner):
+    model, inputs, targets = example(kind)
+    importance = criterion().measure(model, [(inputs, targets)], F.cross_entropy)
+    before = sum(p.numel() for p in model.parameters())
+    made = PRUNERS[pruner](
+        model,
+        (inputs,),
+        importance=importance,
+        pruning_ratio=0.4,
+        ignored_layers=[model.output],
+        in_channel_groups={},
+        out_channel_groups={},
+        num_heads={},
+    )
+    made.step()
+    assert sum(p.numel() for p in model.parameters()) < before
+    assert model(inputs).shape == (len(inputs), 3)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_regularized_training_of_group_norm_pruner_works(criterion):
+    model, inputs, targets = example(Chain)
+    importance = criterion().measure(model, [(inputs, targets)], F.cross_entropy)
+    pruner = tp.pruner.GroupNormPruner(
+        model, (inputs,), importance=importance, ignored_layers=[model.output]
+    )
+    F.cross_entropy(model(inputs), targets).backward()
+    pruner.regularize(model)
+
+
+def test_the_lowest_scores_are_what_a_pruner_removes():
+    model, inputs, targets = example(Chain)
+    importance = UnitSensitivity().measure(model, [(inputs, targets)], F.cross_entropy)
+    coupling = couple(model, inputs)
+    scores = unit_sensitivity(model, coupling, [(inputs, targets)], F.cross_entropy)
+    keep = scores["layers.0"].argsort(descending=True)[:4].sort().values
+    expected = model.layers[0].weight[keep].clone()
+    pruner = tp.pruner.BasePruner(
+        model,
+        (inputs,),
+        importance=importance,
+        pruning_ratio_dict={model.layers[0]: 3 / 7},
+        pruning_ratio=0.0,
+        ignored_layers=[model.output],
+    )
+    pruner.step()
+    assert torch.equal(model.layers[0].weight, expected)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("kind", ZOO)
+def test_a_group_over_some_channels_gets_their_scores_and_is_not_touched(
+    kind, criterion
+):
+    model, inputs, targets = example(kind)
+    importance = criterion().measure(model, [(inputs, targets)], F.cross_entropy)
+    whole = couple(model, inputs).prunable[-1].root
+    some = [2, 0]
+    root = whole[0].dep
+    graph = tp.DependencyGraph().build_dependency(model, (inputs,))
+    part = graph.get_pruning_group(root.target.module, root.handler, some)
+    before = [(list(item.idxs), list(item.root_idxs)) for item in part]
+    assert torch.equal(importance(part), importance(whole)[some])
+    assert before == [(list(item.idxs), list(item.root_idxs)) for item in part]
+
+
+def test_a_units_edge_score_is_the_sum_over_edges_in_and_out():
+    model = mlp(2, 2, 1)
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, -2.0], [0.5, 0.0]]))
+        model[2].weight.copy_(torch.tensor([[4.0, -8.0]]))
+    group = couple(model, torch.zeros(1, 2)).prunable[0].root
+    assert EdgeMagnitude()(group).tolist() == [7.0, 8.5]
+
+
+def test_outputs_have_no_unit_sensitivity():
+    model, inputs, targets = example(Chain)
+    importance = UnitSensitivity().measure(model, [(inputs, targets)], F.cross_entropy)
+    assert importance(couple(model, inputs).groups[-1].root) is None
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("kind", ZOO)
+def test_measuring_leaves_everything_as_it_was_found(kind, criterion):
+    model, inputs, targets = example(kind)
+    model.train()
+    model.output.eval()
+    model.output.weight.requires_grad_(False)
+    F.cross_entropy(model(inputs), targets).backward()
+    before = copy.deepcopy(model.state_dict())
+    gradients = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    modes = [m.training for m in model.modules()]
+    loader = torch.utils.data.DataLoader(
+        list(zip(inputs, targets, strict=True)), batch_size=4, shuffle=True
+    )
+    state = torch.get_rng_state()
+    criterion().measure(model, loader, F.cross_entropy)
+    assert torch.equal(state, torch.get_rng_state())
+    assert modes == [m.training for m in model.modules()]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert all(torch.equal(before[n], x) for n, x in model.state_dict().items())
+    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
+        assert (gradient is None) == (parameter.grad is None)
+        assert gradient is None or torch.equal(gradient, parameter.grad)
+    assert not model.output.weight.requires_grad
+
+
+@pytest.mark.parametrize("criterion", [UnitSensitivity, EdgeSensitivity])
+def test_scoring_before_measuring_is_refused(criterion):
+    group = couple(Chain(), torch.zeros(1, 4)).prunable[0].root
+    with pytest.raises(DataError, match=r"call .measure\(model, batches, loss\)"):
+        criterion()(group)
+
+
+@pytest.mark.parametrize("criterion", [UnitSensitivity, EdgeSensitivity])
+def test_scores_of_a_model_that_was_cut_since_are_refused(criterion):
+    model, inputs, targets = example(Chain)
+    importance = criterion().measure(model, [(inputs, targets)], F.cross_entropy)
+    couple(model, inputs).prunable[0].root.prune([0])
+    with pytest.raises(DataError, match="again after each pruning step"):
+        importance(couple(model, inputs).prunable[0].root)
+
+
+def test_a_generator_of_batches_is_read_to_its_end():
+    model, inputs, targets = example(Chain)
+    listed = [(inputs[:4], targets[:4]), (inputs[4:], targets[4:])]
+    group = couple(model, inputs).prunable[0].root
+    one = UnitSensitivity().measure(model, listed, F.cross_entropy)(group)
+    two = UnitSensitivity().measure(model, iter(listed), F.cross_entropy)(group)
+    assert torch.equal(one, two)
+
+
+def test_no_batches_at_all_are_refused():
+    with pytest.raises(DataError, match="got none"):
+        UnitSensitivity().measure(Chain(), [], F.cross_entropy)

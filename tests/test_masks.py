@@ -1,0 +1,82 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from networks import ZOO, Chain, warmed
+from torch.nn import functional as F
+
+from sculpt_plugin.coupling import couple
+from sculpt_plugin.errors import ModelError
+from sculpt_plugin.pruning.masks import Masks, apply, attach
+
+
+def some_masks(model, inputs):
+    """Masks without a third of the units and without some edges."""
+    coupling = couple(model, inputs)
+    masks = Masks.dense(model, coupling)
+    for group in coupling.prunable:
+        masks = masks.without_units(group, torch.arange(group.size) % 3 == 1)
+    return masks.without_edges(torch.arange(0, masks.edge_total, 5))
+
+
+@pytest.mark.parametrize("kind", ZOO)
+def test_attached_masks_hold_through_training(kind):
+    model, inputs = warmed(kind)
+    masks = some_masks(model, inputs)
+    handle = attach(model.train(), masks)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), torch.zeros(len(inputs)).long()).backward()
+        optimizer.step()
+    model(inputs)
+    for name, keep in masks.keep.items():
+        assert (model.get_parameter(name)[~keep] == 0).all()
+        assert (model.get_parameter(name)[keep] != 0).any()
+    handle.remove()
+    assert not model._forward_pre_hooks
+
+
+def test_names_and_state_dict_stay_as_they_are():
+    model, inputs = warmed(Chain)
+    before = list(model.state_dict())
+    attach(model, some_masks(model, inputs))
+    assert list(model.state_dict()) == before
+
+
+def test_a_masked_model_copies_and_pickles_with_masks_of_its_own():
+    model, inputs = warmed(Chain)
+    masks = some_masks(model, inputs)
+    attach(model, masks)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        with torch.no_grad():
+            twin.output.weight.fill_(1.0)
+        twin(inputs)
+        assert torch.equal(twin.output.weight != 0, masks.keep["output.weight"])
+    assert not (model.output.weight == 1.0).any()
+
+
+def test_masked_entries_are_zero_even_where_weights_have_diverged():
+    model, inputs = warmed(Chain)
+    masks = some_masks(model, inputs)
+    with torch.no_grad():
+        model.output.weight.fill_(torch.inf)
+    apply(model, masks)
+    assert (model.output.weight[~masks.keep["output.weight"]] == 0).all()
+
+
+def test_density_counts_edges_only():
+    model, inputs = warmed(Chain)
+    masks = Masks.dense(model, couple(model, inputs))
+    assert masks.edge_total == 4 * 7 + 7 * 5 + 5 * 3
+    assert masks.without_edges(torch.arange(39)).density == 39 / 78
+
+
+def test_masks_of_another_model_are_refused():
+    model, inputs = warmed(Chain)
+    masks = some_masks(model, inputs)
+    with pytest.raises(
+        ModelError, match=r"'layers.0.weight' of shape \[7, 4\], which is missing"
+    ):
+        apply(torch.nn.Sequential(torch.nn.Linear(4, 7)), masks)

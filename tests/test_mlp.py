@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from sculpt_plugin import tasks
+from sculpt_plugin.errors import TaskError
+
+
+def test_weights_are_kaiming_normal_and_biases_zero():
+    model = tasks.mlp(tasks.get("8,2,16"), hidden=(2000, 50), seed=3)
+
+    weight = model[2].weight
+    assert weight.std().item() == pytest.approx((2 / 2000) ** 0.5, rel=0.02)
+    assert all(not layer.bias.any() for layer in (model[0], model[2], model[4]))
+
+
+def test_same_seed_gives_the_same_network_and_leaves_torch_alone():
+    before = torch.get_rng_state()
+
+    first, second, other = (
+        tasks.mlp(tasks.get("4,2,4"), seed=seed)[0].weight for seed in (1, 1, 2)
+    )
+
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("hidden", [(), (24, 0)])
+def test_network_without_hidden_units_is_refused(hidden):
+    with pytest.raises(TaskError, match="at least one layer, each 1 or more, got"):
+        tasks.mlp(tasks.get("4,2,4"), hidden=hidden)

@@ -1,0 +1,242 @@
+import copy
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch_pruning as tp
+from networks import Residual, mlp
+from small_search import INPUTS, TARGETS, dense, evaluate, search, train
+from torch.nn import functional as F
+
+from sculpt_plugin.errors import DataError, ModelError, ThresholdError, TrainError
+from sculpt_plugin.pruning.importance import EdgeSensitivity
+from sculpt_plugin.pruning.schedule import linear
+from sculpt_plugin.pruning.sculptor import sculpt
+
+
+@pytest.fixture(scope="module")
+def found():
+    return search()
+
+
+def test_the_result_holds_the_score_with_few_edges(found):
+    assert evaluate(found.model) == found.score == 1.0
+    assert found.density < 0.2
+
+
+def test_masked_entries_are_zero_and_no_hook_stays(found):
+    for name, keep in found.masks.keep.items():
+        assert (found.model.get_parameter(name)[~keep] == 0).all()
+    assert not found.model._forward_pre_hooks
+
+
+def test_the_record_tells_units_then_one_retraining_then_edges(found):
+    stages = [stage for stage, _ in itertools.groupby(s.stage for s in found.record)]
+    assert stages == ["dense", "units", "retrain", "edges"]
+    assert [step.turn for step in found.record] == list(range(len(found.record)))
+    assert sum(step.stage == "retrain" for step in found.record) == 1
+    assert all(step.removed + step.left == step.total for step in found.record)
+
+
+def test_a_step_is_accepted_exactly_where_the_score_holds(found):
+    assert all(step.accepted == (step.score >= 1.0) for step in found.record)
+    densities = [step.density for step in found.record if step.accepted]
+    assert densities == sorted(densities, reverse=True)
+    assert found.density == densities[-1]
+
+
+def test_each_stage_ends_with_a_failure_at_the_smallest_step(found):
+    for stage in ("units", "edges"):
+        steps = [step for step in found.record if step.stage == stage]
+        accepted = [step.removed for step in steps if step.accepted]
+        assert not steps[-1].accepted
+        assert steps[-1].removed == max(accepted, default=steps[-1].removed - 1) + 1
+
+
+def test_a_rejected_step_restores_weights_exactly():
+    states = []
+
+    def spy(model):
+        states.append(copy.deepcopy(model.state_dict()))
+        train(model)
+
+    steps = []
+    search(train=spy, on_step=steps.append)
+    tried = [step for step in steps if step.stage != "dense"]
+    rejected = [n for n, step in enumerate(tried) if not step.accepted]
+    assert rejected
+    for first, second in itertools.pairwise(rejected):
+        if second == first + 1 and tried[first].stage == tried[second].stage:
+            # Both attempts start from the same accepted weights, where both kept them.
+            for name, value in states[first].items():
+                both = (value != 0) & (states[second][name] != 0)
+                assert torch.equal(value[both], states[second][name][both])
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_no_trace():
+    model = dense()
+    torch.manual_seed(11)
+    np.random.seed(11)
+    expected = torch.rand(3), np.random.rand()
+    torch.manual_seed(11)
+    np.random.seed(11)
+    one = search(copy.deepcopy(model))
+    assert torch.equal(torch.rand(3), expected[0])
+    assert np.random.rand() == expected[1]
+    two = search(copy.deepcopy(model))
+    for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_compact_gives_a_smaller_model_with_the_same_score(found):
+    small = found.compact()
+    assert evaluate(small.model) == 1.0
+    count = sum(p.numel() for p in small.model.parameters())
+    assert count < sum(p.numel() for p in found.model.parameters()) / 2
+
+
+def test_importances_and_schedules_of_torch_pruning_work():
+    sculpture = search(
+        unit_importance=tp.importance.GroupMagnitudeImportance(),
+        edge_importance=EdgeSensitivity(),
+        units=linear(0.4, 2),
+        edges=linear(0.6, 2),
+    )
+    tried = {step.removed for step in sculpture.record if step.stage == "units"}
+    assert max(tried) <= 8
+    assert sculpture.density >= 0.4
+
+
+def test_max_drop_counts_from_the_unpruned_score():
+    sculpture = search(min_score=None, max_drop=0.25)
+    assert sculpture.min_score == 0.75
+    assert sculpture.score >= 0.75
+
+
+def test_ignored_layers_keep_everything():
+    sculpture = search(ignore=["0"])
+    assert (sculpture.model[0].weight != 0).all()
+
+
+def test_stages_can_be_left_out():
+    assert {s.stage for s in search(units=None).record} == {"dense", "edges"}
+    assert {s.stage for s in search(edges=None).record} == {"dense", "units"}
+
+
+def test_residual_networks_with_norms_are_sculpted():
+    inputs = torch.randn(24, *Residual.shape)
+    targets = inputs.mean((1, 2, 3)).gt(0).long()
+
+    def fit(model):
+        model.train()
+        adam = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(15):
+            adam.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            adam.step()
+        model.eval()
+
+    def score(model):
+        with torch.no_grad():
+            return (model(inputs).argmax(1) == targets).float().mean().item()
+
+    model = Residual()
+    fit(model)
+    sculpture = sculpt(
+        model, inputs, train=fit, evaluate=score, max_drop=0.1,
+        batches=[(inputs, targets)], loss=F.cross_entropy, units=0.3, edges=0.4,
+    )  # fmt: skip
+    assert score(model) == sculpture.score >= sculpture.min_score
+    small = sculpture.compact().model
+    assert torch.allclose(small(inputs), model(inputs), atol=1e-5)
+
+
+def failing(model):
+    raise ZeroDivisionError("no samples")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"min_score": None}, ThresholdError, "Exactly one .* got neither"),
+        ({"max_drop": 0.1}, ThresholdError, "Exactly one .* got both"),
+        ({"min_score": None, "max_drop": -1.0}, ThresholdError, "0 or above, got -1"),
+        ({"min_score": float("nan")}, ThresholdError, "finite, got nan"),
+        ({"min_score": 98.0}, ThresholdError, "a fraction, pass min_score=0.98"),
+        ({"units": None, "edges": None}, DataError, "At least one of units and edges"),
+        ({"units": 3.0}, DataError, "units must be a share"),
+        ({"seed": -1}, DataError, "seed must be 0 or above"),
+        ({"train": failing}, TrainError, r"train raised ZeroDivisionError in turn 1"),
+        ({"evaluate": failing}, TrainError, r"evaluate raised .* in turn 0 \(dense\)"),
+        ({"evaluate": lambda m: float("nan")}, DataError, "finite number, got nan"),
+        ({"evaluate": lambda m: "good"}, DataError, "one number, got str"),
+        ({"batches": []}, DataError, "at least one"),
+        ({"loss": lambda y, t: y.sum() / 0}, DataError, "loss must be finite"),
+        ({"ignore": ["0", "2", "4"]}, ModelError, "no hidden units .* is ignored"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(changes, error, message):
+    with pytest.raises(error, match=message) as caught:
+        search(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unpruned_model_below_the_threshold_is_refused():
+    with pytest.raises(
+        ThresholdError, match=r"but the unpruned model scores 0\.\d+: tr"
+    ):
+        search(mlp(4, 10, 10, 2))
+
+
+def test_a_network_without_hidden_layer_is_refused_with_the_remedy():
+    with pytest.raises(ModelError, match="Pass units=None"):
+        search(mlp(4, 2))
+
+
+def test_a_layer_with_one_unit_keeps_it():
+    def always(model):
+        return 1.0
+
+    sculpture = search(mlp(4, 1, 3, 2), evaluate=always, train=lambda m: None)
+    alive = sculpture.model[0].weight.shape[0]
+    assert alive == 1
+    assert min(s.left for s in sculpture.record if s.stage == "units") == 2
+
+
+def test_non_finite_weights_are_refused_by_name():
+    model = mlp(4, 10, 10, 2)
+    with torch.no_grad():
+        model[2].weight[0, 0] = torch.nan
+    with pytest.raises(ModelError, match=r"'2\.weight' is not before pruning"):
+        search(model)
+
+
+def test_a_train_that_diverges_is_named_and_the_model_comes_back():
+    model = dense()
+    before = copy.deepcopy(model.state_dict())
+
+    def diverge(model):
+        with torch.no_grad():
+            model[0].bias.fill_(torch.inf)
+
+    with pytest.raises(TrainError, match=r"'0.bias' is not after train in turn 1"):
+        search(model, train=diverge)
+    assert all(torch.equal(before[n], x) for n, x in model.state_dict().items())
+
+
+def test_an_interrupt_leaves_the_last_accepted_state():
+    model = dense()
+    count = itertools.count()
+
+    def interrupted(model):
+        train(model)
+        if next(count) == 4:
+            raise KeyboardInterrupt
+
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        search(model, train=interrupted, on_step=steps.append)
+    assert evaluate(model) == [s for s in steps if s.accepted][-1].score
+    assert not model._forward_pre_hooks
+    assert torch.equal(INPUTS[:, :1], TARGETS[:, :1])

@@ -1,0 +1,376 @@
+"""Hand-worked graphs, and an oracle: silencing units in the real model."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations, prune
+
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.trace import coverage, trace
+from sculpt_plugin.errors import TraceError
+
+
+class Net(nn.Module):
+    """Layers by name and a forward given as a function of the net and its input."""
+
+    def __init__(self, run: Callable[..., Tensor], **layers: nn.Module) -> None:
+        super().__init__()
+        self.run = run
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(self, x)
+
+
+def weigh(layer: nn.Linear | nn.Conv1d | nn.Conv2d, weight: list) -> nn.Module:
+    """Set the weights of a layer; a convolution gets them at one kernel position."""
+    with torch.no_grad():
+        layer.weight.zero_()
+        positions = layer.weight.view(*layer.weight.shape[:2], -1)
+        positions[..., -1] = torch.tensor(weight, dtype=layer.weight.dtype)
+    return layer
+
+
+def edges(graph: LayeredGraph) -> list[tuple[int, int]]:
+    rows, columns = graph.adjacency.nonzero()
+    return sorted(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def edges_by_silencing(
+    model: nn.Module, inputs: Tensor, graph: LayeredGraph
+) -> np.ndarray:
+    """Find the edges of a traced model by silencing each unit in the real model.
+
+    While one unit is silenced, every layer hands on what it handed on before, so only
+    what the unit changes directly can be seen: the outputs that the layers compute.
+    """
+    layers = [model.get_submodule(name) for name in graph.names[1:]]
+    computed: dict[nn.Module, Tensor] = {}
+    handed_on: dict[nn.Module, Tensor] = {}
+
+    def swap(layer: nn.Module, _: object, output: Tensor) -> Tensor | None:
+        computed[layer] = output.clone()
+        return handed_on[layer].clone() if layer in handed_on else None
+
+    def outputs(values: Tensor) -> list[Tensor]:
+        model(values.clone())
+        return [computed[layer].movedim(1, 0).flatten(1) for layer in layers]
+
+    starts = np.cumsum([0, *graph.sizes])
+    found = np.zeros((starts[-1], starts[-1]), dtype=bool)
+    handles = [layer.register_forward_hook(swap) for layer in layers]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        before = outputs(inputs)
+        handed_on |= {layer: computed[layer] for layer in layers}
+
+        def compare(unit: int, values: Tensor) -> None:
+            after = outputs(values)
+            changed = [
+                (a - b).abs().amax(1) > 1e-10
+                for a, b in zip(after, before, strict=True)
+            ]
+            found[unit, graph.sizes[0] :] = torch.cat(changed).numpy()
+
+        pixels = graph.sizes[0] != inputs.shape[1]
+        for unit in range(graph.sizes[0]):
+            other = inputs.clone()
+            (other.flatten(1) if pixels else other)[:, unit] += 1.0
+            compare(unit, other)
+        for layer, start in zip(layers, starts[1:], strict=False):
+            kept = handed_on[layer]
+            for unit in range(kept.shape[1]):
+                handed_on[layer] = kept.clone()
+                handed_on[layer][:, unit] = 0.0
+                compare(start + unit, inputs)
+            handed_on[layer] = kept
+    for handle in handles:
+        handle.remove()
+    model.train(training)
+    return found
+
+
+def mlp() -> nn.Module:
+    layers = nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 3)
+    return nn.Sequential(*layers)
+
+
+def residual() -> nn.Module:
+    def run(net: Net, x: Tensor) -> Tensor:
+        h = net.norm(net.first(x)).tanh()
+        h = h + net.norm2(net.second(h)).tanh()
+        h += net.third(h)
+        return net.output(net.hidden(h.flatten(1)).tanh())
+
+    return Net(
+        run,
+        first=nn.Conv2d(2, 4, 3, padding=1),
+        norm=nn.BatchNorm2d(4),
+        second=nn.Conv2d(4, 4, 3, padding=1),
+        norm2=nn.BatchNorm2d(4),
+        third=nn.Conv2d(4, 4, 1),
+        hidden=nn.Linear(4 * 16, 5),
+        output=nn.Linear(5, 3),
+    )
+
+
+def two_flattened() -> nn.Module:
+    # torch-pruning maps these columns wrongly: it guesses 22 and 14 to a channel.
+    def run(net: Net, x: Tensor) -> Tensor:
+        halves = net.wide(x).flatten(1), net.narrow(x).flatten(1), x.mean((2, 3))
+        return net.output(torch.cat(halves, 1).tanh())
+
+    return Net(
+        run,
+        wide=nn.Conv2d(2, 2, 3, padding=1),
+        narrow=nn.Conv2d(2, 3, 3, padding=1, stride=2),
+        output=nn.Linear(2 * 16 + 3 * 4 + 2, 4),
+    )
+
+
+def grouped() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(4, 8, 3, padding=1, groups=2, stride=2),
+        nn.BatchNorm2d(8),
+        nn.SiLU(),
+        nn.Conv2d(8, 16, 3, padding=1, groups=8),
+        nn.AvgPool2d(2),
+        nn.GELU(),
+        nn.Conv2d(16, 6, 1, groups=2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(6, 3),
+        nn.LogSoftmax(dim=1),
+    )
+
+
+def dense() -> nn.Module:
+    def run(net: Net, x: Tensor) -> Tensor:
+        h = torch.cat([x, net.first(x).tanh()], dim=-1)
+        h = torch.cat([net.second(h).tanh(), h], dim=1)
+        return net.third(h * torch.tensor([0.0, *[2.0] * 11]).double()).sigmoid()
+
+    return Net(
+        run, first=nn.Linear(4, 5), second=nn.Linear(9, 3), third=nn.Linear(12, 2)
+    )
+
+
+def gated() -> nn.Module:
+    def run(net: Net, x: Tensor) -> Tensor:
+        h = net.first(x).tanh()
+        gate = net.gate(h.mean((2, 3), keepdim=True)).sigmoid()
+        return net.output((h * gate).flatten(2).mean(2))
+
+    return Net(
+        run,
+        first=nn.Conv2d(1, 4, 3),
+        gate=nn.Conv2d(4, 4, 1),
+        output=nn.Linear(4, 2),
+    )
+
+
+def one_dimensional() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv1d(3, 6, 3, padding=1),
+        nn.InstanceNorm1d(6, affine=True),
+        nn.AvgPool1d(2),
+        nn.Tanh(),
+        nn.Conv1d(6, 4, 3, dilation=2, padding=2),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
+
+
+def three_dimensional() -> nn.Module:
+    layers = nn.Conv3d(2, 3, 2), nn.AvgPool3d(2), nn.Tanh(), nn.Conv3d(3, 2, 1)
+    return nn.Sequential(*layers)
+
+
+def pixels() -> nn.Module:
+    layers = nn.Linear(12, 4), nn.PReLU(4), nn.Linear(4, 2)
+    return nn.Sequential(nn.Tanh(), nn.Flatten(), nn.BatchNorm1d(12), *layers)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (mlp, (5,)),
+        (residual, (2, 4, 4)),
+        (two_flattened, (2, 4, 4)),
+        (grouped, (4, 9, 9)),
+        (dense, (4,)),
+        (gated, (1, 5, 5)),
+        (one_dimensional, (3, 8)),
+        (three_dimensional, (2, 5, 5, 5)),
+        (pixels, (3, 2, 2)),
+    ],
+)
+def test_edges_are_what_silencing_a_unit_changes(
+    make: Callable[[], nn.Module], shape: tuple[int, ...]
+) -> None:
+    model = make().double()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm1d):
+                module.weight.normal_()[1] = 0.0
+                module.bias.normal_()
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_().mul_(torch.rand(parameter.shape) < 0.4)
+    inputs = torch.randn(3, *shape, dtype=torch.float64)
+    graph = trace(model, inputs)
+    found = edges_by_silencing(model, inputs, graph)
+    np.testing.assert_array_equal(graph.adjacency.toarray(), found)
+    assert found.any() and not found[: graph.sizes[0], graph.sizes[0] :].all()
+
+
+def test_a_chain_gives_an_edge_for_each_weight_that_is_left() -> None:
+    model = nn.Sequential(
+        weigh(nn.Linear(3, 2), [[1, 0, 2], [0, 0, 3]]),
+        nn.ReLU(inplace=True),
+        weigh(nn.Linear(2, 2), [[0, 1], [0, 0]]),
+        nn.Sigmoid(),
+    )
+    graph = trace(model, torch.zeros(1, 3))
+    assert graph.sizes == (3, 2, 2)
+    assert graph.names == ("inputs", "0", "2")
+    assert graph.kinds == ("input", "linear", "linear")
+    assert graph.channel.tolist() == [0, 1, 2, 0, 1, 0, 1]
+    assert edges(graph) == [(0, 3), (2, 3), (2, 4), (4, 5)]
+    assert graph.adjacency.dtype == bool and graph.adjacency.format == "csr"
+
+
+def test_a_residual_add_makes_edges_that_jump_a_layer() -> None:
+    def run(net: Net, x: Tensor) -> Tensor:
+        h = functional.relu(net.norm(net.first(x)))
+        return net.output(functional.relu(net.second(h) + h, inplace=True).flatten(1))
+
+    model = Net(
+        run,
+        first=weigh(nn.Conv2d(1, 2, 3, padding=1), [[1], [1]]),
+        norm=nn.BatchNorm2d(2),
+        second=weigh(nn.Conv2d(2, 2, 3, padding=1), [[0, 0], [1, 0]]),
+        output=weigh(nn.Linear(8, 1), [[0, 0, 0, 1, 0, 0, 0, 0]]),
+    )
+    graph = trace(model, torch.zeros(1, 1, 2, 2))
+    # Inputs 0; first 1, 2; second 3, 4; output 5, which reads channel 0 of the sum.
+    assert edges(graph) == [(0, 1), (0, 2), (1, 4), (1, 5), (3, 5)]
+
+
+def test_a_concatenation_shifts_columns_and_lets_inputs_jump() -> None:
+    model = Net(
+        lambda net, x: net.output(torch.cat([x, torch.relu(net.hidden(x))], 1)),
+        hidden=weigh(nn.Linear(2, 2), [[1, 0], [0, 1]]),
+        output=weigh(nn.Linear(4, 1), [[0, 1, 1, 0]]),
+    )
+    assert edges(trace(model, torch.zeros(1, 2))) == [(0, 2), (1, 3), (1, 4), (2, 4)]
+
+
+def test_a_grouped_convolution_reads_its_own_share_of_the_channels() -> None:
+    layer = weigh(nn.Conv1d(4, 4, 3, groups=2), [[1, 0], [0, 1], [0, 1], [0, 0]])
+    assert edges(trace(layer, torch.zeros(1, 4, 5))) == [(0, 4), (1, 5), (3, 6)]
+
+
+def test_a_depthwise_convolution_keeps_channels_apart() -> None:
+    layer = weigh(nn.Conv2d(2, 4, 3, groups=2), [[1], [0], [1], [1]])
+    assert edges(trace(layer, torch.zeros(1, 2, 3, 3))) == [(0, 2), (1, 4), (1, 5)]
+
+
+def test_flattened_inputs_are_units_position_by_position() -> None:
+    layer = weigh(nn.Linear(8, 1), [[0, 0, 0, 0, 0, 1, 0, 0]])
+    graph = trace(nn.Sequential(nn.Flatten(), layer), torch.zeros(1, 2, 2, 2))
+    assert graph.sizes == (8, 1)
+    assert edges(graph) == [(5, 8)]
+
+
+def test_pooled_inputs_are_units_channel_by_channel() -> None:
+    layer = weigh(nn.Linear(4, 1), [[0, 0, 0, 1]])
+    model = nn.Sequential(nn.MaxPool2d(2, 1), nn.AvgPool2d((1, 2), 1), nn.Flatten())
+    graph = trace(nn.Sequential(model, layer), torch.zeros(1, 2, 3, 3))
+    assert graph.sizes == (2, 1)
+    assert edges(graph) == [(1, 2)]
+
+
+def test_inputs_read_both_ways_are_refused() -> None:
+    model = Net(
+        lambda net, x: net.output(
+            torch.cat([net.pixel(x.flatten(1)), net.channel(x).mean((2, 3))], 1)
+        ),
+        pixel=nn.Linear(8, 1),
+        channel=nn.Conv2d(2, 1, 1),
+        output=nn.Linear(2, 1),
+    )
+    message = "as channels by 'channel' and position by position by 'pixel'"
+    with pytest.raises(TraceError, match=message):
+        trace(model, torch.zeros(1, 2, 2, 2))
+
+
+def test_a_norm_of_weight_zero_lets_nothing_through() -> None:
+    model = nn.Sequential(nn.Linear(1, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
+    with torch.no_grad():
+        model[1].weight[0] = 0.0
+    assert edges(trace(model, torch.zeros(2, 1))) == [(0, 1), (0, 2), (2, 3)]
+
+
+def test_masks_of_torch_prune_are_seen() -> None:
+    layer = nn.Linear(2, 2)
+    prune.custom_from_mask(layer, "weight", torch.tensor([[1, 0], [0, 1]]))
+    graph = trace(nn.Sequential(layer), torch.zeros(1, 2))
+    assert edges(graph) == [(0, 2), (1, 3)]
+
+
+def test_parametrized_weights_are_seen_under_the_name_of_their_layer() -> None:
+    layer = parametrizations.weight_norm(nn.Linear(2, 2))
+    with torch.no_grad():
+        layer.parametrizations.weight.original1.copy_(torch.eye(2))
+    graph = trace(nn.Sequential(layer), torch.zeros(1, 2))
+    assert graph.kinds == ("input", "linear")
+    assert edges(graph) == [(0, 2), (1, 3)]
+
+
+def test_masks_applied_by_a_hook_of_the_model_are_seen() -> None:
+    model = nn.Sequential(nn.Linear(2, 1))
+
+    def mask(model: nn.Module, _: object) -> None:
+        model[0].weight.data.mul_(torch.tensor([[0.0, 1.0]]))
+
+    model.register_forward_pre_hook(mask)
+    assert edges(trace(model, torch.zeros(1, 2))) == [(1, 2)]
+
+
+def test_two_paths_between_the_same_units_make_one_edge() -> None:
+    model = Net(
+        lambda net, x: net.output(torch.cat([x, x * 2 + x], 1)),
+        output=nn.Linear(2, 1),
+    )
+    graph = trace(model, torch.zeros(1, 1))
+    assert edges(graph) == [(0, 1)]
+    assert graph.adjacency.nnz == 1
+    assert graph.adjacency.data.all()
+
+
+def test_coverage_of_a_traced_model_is_complete() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.ReLU())
+    assert coverage(model) == {
+        "parameters": 12,
+        "exact": 1.0,
+        "layers": [
+            {"name": "0", "kind": "Linear", "parameters": 8, "coverage": "exact"},
+            {"name": "1", "kind": "BatchNorm1d", "parameters": 4, "coverage": "exact"},
+        ],
+    }
+
+
+def test_coverage_counts_what_lies_under_a_parametrization() -> None:
+    model = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)))
+    found = coverage(model)
+    assert found["parameters"] == sum(p.numel() for p in model.parameters())
+    assert found["exact"] == 1.0
