@@ -1,0 +1,238 @@
+"""Pictures of a finished result: its layers, its hierarchy, its pruning curve.
+
+Needs matplotlib (`pip install "sculpt_plugin[plot]"`), which is imported by the first
+picture and not before. The figures are matplotlib objects of their own: pyplot, its
+backend and its settings are never touched, so no display is needed either.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int
+
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.hierarchy import Hierarchy
+from sculpt_plugin.drawing.curve_ink import (
+    draw_density,
+    draw_score,
+    open_scales,
+    shade_stages,
+)
+from sculpt_plugin.drawing.hierarchy_ink import draw_arrows, draw_node
+from sculpt_plugin.drawing.layered_ink import (
+    draw_dots,
+    draw_edges,
+    draw_outlines,
+    layer_texts,
+    name_ends,
+    name_layers,
+    name_room,
+)
+from sculpt_plugin.drawing.layout import place_modules, place_units
+from sculpt_plugin.drawing.naming import end_names
+from sculpt_plugin.drawing.page import LETTER, WHITE, clean_style, open_page
+from sculpt_plugin.errors import DataError, SculptError
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+    from sculpt_plugin.pruning.record import Step
+
+_SUFFIXES = (".png", ".svg")
+
+
+def layered(
+    graph: LayeredGraph,
+    hierarchy: Hierarchy,
+    *,
+    ax: "matplotlib.axes.Axes | None" = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> "matplotlib.axes.Axes":
+    r"""Draw a network layer by layer, each module in an outline of its colour.
+
+    This is the picture of the paper: inputs at the bottom, units as dots, edges as
+    lines, dead units left out. Edges inside a module have its colour, edges between
+    modules are grey, edges that jump a layer are bent.
+
+    Args:
+        graph: The network.
+        hierarchy: Its modules.
+        ax: Where to draw; without it, on a new figure of fitting size.
+        input_names: A name for each input, `x0`, `x1`, ... without it.
+        output_names: A name for each output, `y0`, `y1`, ... without it.
+
+    Returns:
+        The axes drawn on.
+
+    Raises:
+        GraphError: `hierarchy` is not about the units of `graph`.
+        DataError: There are fewer names than inputs or outputs.
+        SculptError: matplotlib is not installed.
+
+    Example:
+        >>> graph = LayeredGraph.from_edges((1, 1), [(0, 1)], names=("inputs", "out"))
+        >>> ax = layered(graph, Hierarchy((), np.array([0, 0]), {}))
+        >>> [text.get_text() for text in ax.texts]
+        ['M0', 'x0', 'y0', 'inputs\n1 unit', 'out\n1 unit']
+
+    Reference:
+        Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
+        https://arxiv.org/abs/2305.18402
+    """
+    places = place_units(graph, hierarchy)
+    first, last = graph.units(0), graph.units(graph.depth - 1)
+    inputs = end_names(
+        graph.channel[first], input_names, letter="x", argument="input_names"
+    )
+    outputs = end_names(
+        graph.channel[last], output_names, letter="y", argument="output_names"
+    )
+    texts = "\n".join(layer_texts(graph, hierarchy)).splitlines()
+    margin = 0.3 + LETTER * max(map(len, texts))
+    low = -0.2 - name_room(inputs, places.spacing[0])
+    high = places.height + 0.2 + name_room(outputs, places.spacing[-1])
+    with clean_style():
+        page = open_page(ax, across=(-margin, places.width + 0.1), up=(low - 0.2, high))
+        draw_outlines(page, places.outlines)
+        draw_edges(page, graph, hierarchy, places)
+        draw_dots(page, graph, hierarchy, places)
+        name_ends(page, first, 0, inputs, hierarchy, places)
+        if last != first:
+            name_ends(page, last, graph.depth - 1, outputs, hierarchy, places)
+        name_layers(page, graph, hierarchy, places, note=low)
+    return page.ax
+
+
+def hierarchy(
+    hierarchy: Hierarchy,
+    *,
+    ax: "matplotlib.axes.Axes | None" = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> "matplotlib.axes.Axes":
+    r"""Draw the modules as nodes by level and arrows where one feeds another.
+
+    Each node says the module's number, its units, the inputs that reach it and the
+    outputs it reaches. Arrows are wide where many edges run.
+
+    Args:
+        hierarchy: The modules and which feeds which.
+        ax: Where to draw; without it, on a new figure of fitting size.
+        input_names: A name for each input, `x0`, `x1`, ... without it.
+        output_names: A name for each output, `y0`, `y1`, ... without it.
+
+    Returns:
+        The axes drawn on.
+
+    Raises:
+        DataError: There are fewer names than inputs or outputs.
+        SculptError: matplotlib is not installed.
+
+    Example:
+        >>> from sculpt_plugin.analysis.hierarchy import TaskModule
+        >>> module = TaskModule(0, 0, (0, 1), 5, (0, 1, 2, 3), (0,), (), True, 0.5)
+        >>> ax = hierarchy(Hierarchy((module,), np.zeros(5, int), {}))
+        >>> [text.get_text() for text in ax.texts]
+        ['M0', '5 units', 'in x0-x3\nout y0']
+    """
+    modules = hierarchy.modules
+    inputs = _every([module.inputs for module in modules])
+    outputs = _every([module.outputs for module in modules])
+    input_name = end_names(inputs, input_names, letter="x", argument="input_names")
+    output_name = end_names(outputs, output_names, letter="y", argument="output_names")
+    called = dict(zip(inputs.tolist(), input_name, strict=True))
+    calls = dict(zip(outputs.tolist(), output_name, strict=True))
+    places = place_modules(hierarchy)
+    bottom = -places.node[1] / 2 - 0.15
+    with clean_style():
+        page = open_page(
+            ax,
+            across=(-0.15, places.width + 0.15),
+            up=(bottom, bottom + places.height + 0.3),
+        )
+        draw_arrows(page, hierarchy, places)
+        for module in modules:
+            words = (
+                ("in", [called[number] for number in module.inputs]),
+                ("out", [calls[number] for number in module.outputs]),
+            )
+            draw_node(page, module, places, words)
+    return page.ax
+
+
+def curve(
+    steps: "Sequence[Step]",
+    *,
+    ax: "matplotlib.axes.Axes | None" = None,
+    threshold: float | None = None,
+) -> "matplotlib.axes.Axes":
+    """Draw how the score held while the density fell, turn by turn.
+
+    Filled dots are accepted turns, crosses the rejected ones whose removal was taken
+    back. The density, on a logarithmic scale at the right, counts accepted turns only.
+
+    Args:
+        steps: The record of a sculpting run, in order.
+        ax: Where to draw; without it, on a new figure.
+        threshold: The score to hold, drawn as a line.
+
+    Returns:
+        The axes of the score.
+
+    Raises:
+        DataError: `steps` is empty.
+        SculptError: matplotlib is not installed.
+    """
+    if not len(steps):
+        raise DataError(
+            "steps must hold at least one turn to draw a curve, it is empty: pass "
+            "the record of a run that has begun."
+        )
+    with clean_style():
+        left, right = open_scales(ax)
+        shade_stages(right, [step.stage for step in steps])
+        draw_density(right, steps)
+        draw_score(left, steps, threshold)
+        left.set_xlim(-0.5, len(steps) - 0.5)
+    return left
+
+
+def save(
+    picture: "matplotlib.axes.Axes | matplotlib.figure.Figure", path: str | Path
+) -> None:
+    """Write a picture to a file, as PNG or SVG by the file's suffix.
+
+    Args:
+        picture: Axes that a function of this module returned, or a figure.
+        path: Where to write; the folder must exist.
+
+    Raises:
+        SculptError: The suffix is neither `.png` nor `.svg`, the file cannot be
+            written, or matplotlib is not installed.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise SculptError(
+            f"A picture's file must end in .png or .svg, got '{path.name}': rename it."
+        )
+    with clean_style():
+        # Axes may sit in a subfigure, which cannot be saved alone.
+        figure: Any = picture.figure
+        figure = figure.figure
+        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
+        try:
+            figure.savefig(path, dpi=150, metadata=metadata, facecolor=WHITE)
+        except OSError as error:
+            raise SculptError(
+                f"The picture '{path}' cannot be written ({error.strerror or error}): "
+                "choose a folder that exists and that you may write to."
+            ) from error
+
+
+def _every(numbers: list[tuple[int, ...]]) -> Int[np.ndarray, " unit"]:
+    """Join tuples of numbers to one sorted array without repetitions."""
+    return np.array(sorted(set().union(*numbers)), dtype=int)
