@@ -1,0 +1,213 @@
+"""Modules: clusters joined across layers, from the inputs up."""
+
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from sculpt_plugin.analysis.cluster import cluster
+from sculpt_plugin.analysis.describe import describe
+from sculpt_plugin.analysis.features import reach_by_layer
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.hierarchy import Hierarchy, LayerClusters
+from sculpt_plugin.errors import GraphError
+
+
+def detect(
+    graph: LayeredGraph,
+    *,
+    hops: int | None = None,
+    merge_threshold: float = 0.9,
+    modularity_threshold: float = 0.2,
+) -> Hierarchy:
+    """Find the modules of a network and which of them feeds which.
+
+    A sparse network shows the sub-functions it learned: units of a layer that
+    influence the same later units form a cluster, and clusters of neighbouring layers
+    that feed mainly each other form a module. Dead units are set aside first.
+
+    Args:
+        graph: The network, dead units allowed.
+        hops: How many edges to look ahead when units are compared. `None`: to the
+            outputs.
+        merge_threshold: A cluster joins a module if more than this share of its edges
+            come from there, and more than this share of the module's edges into the
+            layer go to it. From 0 to below 1.
+        modularity_threshold: How strong the modular structure of a layer must be for
+            its clusters to be taken without further tests, from 0 to 1.
+
+    Returns:
+        Modules, numbered from the inputs up, with labels in the numbering of `graph`.
+
+    Raises:
+        GraphError: No path leads from an input to an output, or a setting is out of
+            range.
+
+    Example:
+        Inputs 0 and 1 have a hidden unit and an output of their own, so have 2 and 3.
+
+        >>> edges = [(0, 4), (1, 4), (2, 5), (3, 5), (4, 6), (5, 7)]
+        >>> found = detect(LayeredGraph.from_edges((4, 2, 2), edges))
+        >>> found.label.tolist()
+        [0, 0, 1, 1, 0, 1, 0, 1]
+        >>> found.modules[1].inputs, found.modules[1].outputs
+        ((2, 3), (1,))
+
+    Reference:
+        Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
+        https://arxiv.org/abs/2305.18402
+    """
+    _check_settings(hops, merge_threshold, modularity_threshold)
+    kept = graph.live_units()
+    live = graph.keep(kept)
+    if not live.edge_count:
+        raise GraphError(
+            "A path must lead from an input to an output, but none of the "
+            f"{graph.edge_count} edges lies on one: every hidden unit is dead, so "
+            "prune less or analyze an earlier state."
+        )
+    clusters = _cluster_layers(live, hops, modularity_threshold)
+    module = _join(live, clusters, merge_threshold)
+    label = np.full(graph.unit_count, -1)
+    label[kept] = module
+    modules, edges = describe(live, module)
+    return Hierarchy(
+        modules=modules,
+        label=label,
+        edges=edges,
+        clusters=tuple(
+            _with_dead_units(found, kept[graph.units(layer)])
+            for layer, found in enumerate(clusters)
+        ),
+    )
+
+
+def _cluster_layers(
+    graph: LayeredGraph, hops: int | None, modularity_threshold: float
+) -> list[LayerClusters]:
+    """Cluster each layer by what it reaches; each output is a cluster of its own."""
+    clusters = []
+    for layer, rows in enumerate(reach_by_layer(graph, steps=hops)):
+        bounded = hops is not None and layer + hops < graph.depth - 1
+        sight = _sight(graph, layer, rows) if bounded else rows.shape[1]
+        clusters.append(
+            cluster(rows[:, :sight], modularity_threshold=modularity_threshold)
+        )
+    outputs = LayerClusters(np.arange(graph.sizes[-1]), {}, "outputs")
+    return [*clusters, outputs]
+
+
+def _sight(
+    graph: LayeredGraph, layer: int, rows: Bool[np.ndarray, "unit later"]
+) -> int:
+    """How many units the layers up to the farthest one reached have.
+
+    In a chain of live units these are the next `hops` layers; where edges jump layers
+    there may be more.
+    """
+    first = graph.offsets[layer + 1]
+    reached = first + np.flatnonzero(rows.any(axis=0))
+    farthest = int(graph.layer_of[reached].max(initial=layer))
+    return graph.offsets[farthest + 1] - first
+
+
+def _join(
+    graph: LayeredGraph, clusters: Sequence[LayerClusters], threshold: float
+) -> Int[np.ndarray, " unit"]:
+    """Join clusters across layers, from the inputs up, and give each unit its module.
+
+    A strand is a run of joined clusters, at most one per layer, within one module.
+    Where edges jump layers, a strand speaks for the edges of all its clusters; in a
+    chain only its cluster in the layer before has edges into the layer at hand.
+    """
+    target_layer = graph.layer_of[graph.adjacency.indices]
+    order = np.argsort(target_layer, kind="stable")
+    source, target = graph.edge_sources[order], graph.adjacency.indices[order]
+    bounds = np.searchsorted(target_layer[order], np.arange(graph.depth + 1))
+    strand = np.zeros(graph.unit_count, dtype=np.int64)
+    module_of: list[int] = []
+    module_count = 0
+    for layer, found in enumerate(clusters):
+        units, edges = graph.units(layer), slice(bounds[layer], bounds[layer + 1])
+        joins = _matches(
+            strand[source[edges]],
+            found.labels[target[edges] - units.start],
+            outgoing=layer < graph.depth - 1,
+            threshold=threshold,
+        )
+        chosen: list[int] = []
+        free = set(joins.values())
+        for number in range(found.labels.max(initial=-1) + 1):
+            mate = joins.get(number)
+            if mate in free:
+                free.remove(mate)
+                chosen.append(mate)
+                continue
+            chosen.append(len(module_of))
+            module_of.append(module_count if mate is None else module_of[mate])
+            module_count += mate is None
+        strand[units] = np.array(chosen, dtype=np.int64)[found.labels]
+    return np.array(module_of)[strand]
+
+
+def _matches(
+    strands: Int[np.ndarray, " edge"],
+    labels: Int[np.ndarray, " edge"],
+    *,
+    outgoing: bool,
+    threshold: float,
+) -> dict[int, int]:
+    """For each cluster of a layer the strand it joins, given the edges into the layer.
+
+    Args:
+        strands: The strand each edge comes from, edges sorted by unit.
+        labels: The cluster each edge goes to.
+        outgoing: Whether the strand's share that goes to the cluster counts, too.
+        threshold: The share that must be exceeded.
+    """
+    width = labels.max(initial=0) + 1
+    pairs, counts = np.unique(strands * width + labels, return_counts=True)
+    strand, label = np.divmod(pairs, width)
+    fits = counts / np.bincount(label, counts)[label] > threshold
+    if outgoing:
+        fits &= counts / np.bincount(strand, counts)[strand] > threshold
+    mates: dict[int, list[int]] = {}
+    for number, mate in zip(label[fits].tolist(), strand[fits].tolist(), strict=True):
+        mates.setdefault(number, []).append(mate)
+    # The first in order of appearance wins; thresholds from 0.5 leave only one.
+    return {
+        number: min(found, key=lambda mate: np.argmax(strands == mate).item())
+        if len(found) > 1
+        else found[0]
+        for number, found in mates.items()
+    }
+
+
+def _with_dead_units(
+    found: LayerClusters, kept: Bool[np.ndarray, " unit"]
+) -> LayerClusters:
+    """Give the clusters in the numbering of the layer with its dead units."""
+    labels = np.full(len(kept), -1)
+    labels[kept] = found.labels
+    return LayerClusters(labels, found.modularity, found.rule)
+
+
+def _check_settings(
+    hops: int | None, merge_threshold: float, modularity_threshold: float
+) -> None:
+    if hops is not None and (not isinstance(hops, Integral) or hops < 1):
+        raise GraphError(
+            "hops must be None (to the outputs) or a whole number from 1, got "
+            f"{hops}: 1 compares units by what they feed directly."
+        )
+    if not 0 <= merge_threshold < 1:
+        raise GraphError(
+            f"merge_threshold must be from 0 to below 1, got {merge_threshold}: it is "
+            "a share of edges that a cluster must exceed; the paper uses 0.9."
+        )
+    if not 0 <= modularity_threshold <= 1:
+        raise GraphError(
+            f"modularity_threshold must be from 0 to 1, got {modularity_threshold}: "
+            "the paper uses 0.2."
+        )
