@@ -1,1 +1,96 @@
-"""Sculpt: prune a network as far as accuracy allows and read the modules it shows."""
+"""Sculpt: prune a network as far as accuracy allows and read the modules it shows.
+
+`sculpt` prunes, `analyze` explains; either works without the other. The names below
+are loaded when they are first used, so `import sculpt_plugin` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sculpt_plugin import errors, plot, tasks
+    from sculpt_plugin.analysis.graph import LayeredGraph
+    from sculpt_plugin.analysis.hierarchy import Hierarchy, TaskModule
+    from sculpt_plugin.analysis.modules import detect
+    from sculpt_plugin.analysis.trace import trace
+    from sculpt_plugin.pruning import schedule
+    from sculpt_plugin.pruning.compaction import compact
+    from sculpt_plugin.pruning.importance import (
+        EdgeMagnitude,
+        EdgeSensitivity,
+        UnitSensitivity,
+    )
+    from sculpt_plugin.pruning.keeping import load_masks, save_masks
+    from sculpt_plugin.pruning.masks import Masks, attach
+    from sculpt_plugin.pruning.record import Step
+    from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
+    from sculpt_plugin.report import Report, analyze
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EdgeMagnitude",
+    "EdgeSensitivity",
+    "Hierarchy",
+    "LayeredGraph",
+    "Masks",
+    "Report",
+    "Sculpture",
+    "Step",
+    "TaskModule",
+    "UnitSensitivity",
+    "analyze",
+    "attach",
+    "compact",
+    "detect",
+    "errors",
+    "load_masks",
+    "plot",
+    "save_masks",
+    "schedule",
+    "sculpt",
+    "tasks",
+    "trace",
+]
+
+_HOMES = {
+    "EdgeMagnitude": "pruning.importance",
+    "EdgeSensitivity": "pruning.importance",
+    "Hierarchy": "analysis.hierarchy",
+    "LayeredGraph": "analysis.graph",
+    "Masks": "pruning.masks",
+    "Report": "report",
+    "Sculpture": "pruning.sculptor",
+    "Step": "pruning.record",
+    "TaskModule": "analysis.hierarchy",
+    "UnitSensitivity": "pruning.importance",
+    "analyze": "report",
+    "attach": "pruning.masks",
+    "compact": "pruning.compaction",
+    "detect": "analysis.modules",
+    "load_masks": "pruning.keeping",
+    "save_masks": "pruning.keeping",
+    "sculpt": "pruning.sculptor",
+    "trace": "analysis.trace",
+}
+_MODULES = {
+    "errors": "errors",
+    "plot": "plot",
+    "schedule": "pruning.schedule",
+    "tasks": "tasks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    if name in _HOMES:
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+        return getattr(home, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*globals(), *__all__])

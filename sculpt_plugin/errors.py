@@ -37,5 +37,13 @@ class LoadingError(SculptError, ValueError):
     """A model file cannot be read safely."""
 
 
+class UnsafeFileError(LoadingError):
+    """A model file asks for code to be run, and was refused. Nothing was run."""
+
+
+class PlotError(SculptError, RuntimeError):
+    """A picture cannot be drawn or saved."""
+
+
 class TaskError(SculptError, ValueError):
     """A task is unknown, or its function graph is not well formed."""

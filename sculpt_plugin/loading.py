@@ -1,19 +1,20 @@
 """Opening a stranger's model file without running anything in it."""
 
 import importlib
+import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from sculpt_plugin.errors import LoadingError
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
 from sculpt_plugin.files.chains import chain
 from sculpt_plugin.files.formats import Format, recognise
 from sculpt_plugin.files.pickles import Record, read_pickle
@@ -32,11 +33,15 @@ class LoadedModel:
             tells it, else `None`.
         origin: Where the layers come from: inferred from a state dict, read from a
             pickled model, or built by the user's own factory.
+        units: For each layer that Sculpt has cut, the original numbers of its units.
+        sizes: For each of these layers, how many units it had.
     """
 
     model: nn.Module
     input_shape: tuple[int, ...] | None
     origin: Literal["state dict", "pickled model", "factory"]
+    units: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def load_model(
@@ -59,7 +64,8 @@ def load_model(
         The model and, where the first layer tells, the shape of an example input.
 
     Raises:
-        LoadingError: The file is missing, damaged, no model, or needs code to run.
+        UnsafeFileError: The file asks for code to be run.
+        LoadingError: The file is missing, damaged, or no model.
 
     Example:
         >>> import tempfile
@@ -86,7 +92,8 @@ def load_model(
             return LoadedModel(value, _input_shape(value), "pickled model")
         state = plain_state(tensors_of(value))
         model = chain(state, in_order=file_format != "safetensors")
-    return LoadedModel(model, _input_shape(model), "state dict")
+        units, sizes = _numbers(path, file_format)
+    return LoadedModel(model, _input_shape(model), "state dict", units, sizes)
 
 
 def from_factory(spec: str, *, state_path: str | Path | None = None) -> LoadedModel:
@@ -144,6 +151,26 @@ def _read(
         ) from None
 
 
+def _numbers(
+    path: Path, file_format: Format
+) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Read the original unit numbers from a file that Sculpt wrote."""
+    if file_format != "safetensors":
+        return {}, {}
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get("sculpt", "{}")
+    try:
+        found = json.loads(text)
+        units = {str(n): [int(u) for u in x] for n, x in found.get("units", {}).items()}
+        sizes = {str(name): int(size) for name, size in found.get("sizes", {}).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise LoadingError(
+            f"{shown(path)} must have whole unit numbers in its header, and they are "
+            f"damaged. Save the model again."
+        ) from None
+    return units, sizes
+
+
 def _refuse_code(path: Path, file_format: Format) -> None:
     """Refuse the formats that are programs."""
     what = {
@@ -152,7 +179,7 @@ def _refuse_code(path: Path, file_format: Format) -> None:
         "torch tar": "a tar file of PyTorch's first format, which runs code",
     }.get(file_format)
     if what is not None:
-        raise LoadingError(
+        raise UnsafeFileError(
             f"{shown(path)} must be data, but is {what}; this is not supported, even "
             f"with --unsafe-load. Save the model's state dict from the program that "
             f"made it."
@@ -290,7 +317,7 @@ def _naming(path: Path) -> Iterator[None]:
     except LoadingError as error:
         if str(error).startswith(shown(path)):
             raise
-        raise LoadingError(f"{shown(path)}: {error}") from None
+        raise type(error)(f"{shown(path)}: {error}") from None
     except RecursionError:
         raise LoadingError(
             f"{shown(path)} must hold a model of sane depth, but nests hundreds of "

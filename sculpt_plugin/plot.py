@@ -33,7 +33,7 @@ from sculpt_plugin.drawing.layered_ink import (
 from sculpt_plugin.drawing.layout import place_modules, place_units
 from sculpt_plugin.drawing.naming import end_names
 from sculpt_plugin.drawing.page import LETTER, WHITE, clean_style, open_page
-from sculpt_plugin.errors import DataError, SculptError
+from sculpt_plugin.errors import DataError, PlotError
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -71,7 +71,7 @@ def layered(
     Raises:
         GraphError: `hierarchy` is not about the units of `graph`.
         DataError: There are fewer names than inputs or outputs.
-        SculptError: matplotlib is not installed.
+        PlotError: matplotlib is not installed.
 
     Example:
         >>> graph = LayeredGraph.from_edges((1, 1), [(0, 1)], names=("inputs", "out"))
@@ -130,7 +130,7 @@ def hierarchy(
 
     Raises:
         DataError: There are fewer names than inputs or outputs.
-        SculptError: matplotlib is not installed.
+        PlotError: matplotlib is not installed.
 
     Example:
         >>> from sculpt_plugin.analysis.hierarchy import TaskModule
@@ -185,7 +185,7 @@ def curve(
 
     Raises:
         DataError: `steps` is empty.
-        SculptError: matplotlib is not installed.
+        PlotError: matplotlib is not installed.
     """
     if not len(steps):
         raise DataError(
@@ -211,12 +211,12 @@ def save(
         path: Where to write; the folder must exist.
 
     Raises:
-        SculptError: The suffix is neither `.png` nor `.svg`, the file cannot be
+        PlotError: The suffix is neither `.png` nor `.svg`, the file cannot be
             written, or matplotlib is not installed.
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
-        raise SculptError(
+        raise PlotError(
             f"A picture's file must end in .png or .svg, got '{path.name}': rename it."
         )
     with clean_style():
@@ -227,7 +227,7 @@ def save(
         try:
             figure.savefig(path, dpi=150, metadata=metadata, facecolor=WHITE)
         except OSError as error:
-            raise SculptError(
+            raise PlotError(
                 f"The picture '{path}' cannot be written ({error.strerror or error}): "
                 "choose a folder that exists and that you may write to."
             ) from error

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+# Tests run side by side: more threads each would only get in the way.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def seeds_fixed() -> None:

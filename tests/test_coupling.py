@@ -137,14 +137,14 @@ def test_models_without_edges_are_refused(model, message):
 
 
 def test_an_unknown_ignored_layer_is_named():
-    with pytest.raises(ModelError, match="ignore names 'fc9'.*0, 2"):
+    with pytest.raises(ModelError, match=r"ignore names 'fc9'.*0, 2"):
         couple(mlp(4, 3, 2), torch.zeros(1, 4), ignore=["fc9"])
 
 
 def test_masks_of_torch_prune_are_refused_with_the_remedy():
     model = mlp(4, 3, 2)
     prune.random_unstructured(model[0], "weight", 0.5)
-    with pytest.raises(ModelError, match="prune.remove"):
+    with pytest.raises(ModelError, match=r"prune\.remove"):
         couple(model, torch.zeros(1, 4))
 
 

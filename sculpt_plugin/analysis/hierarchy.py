@@ -34,8 +34,8 @@ class TaskModule:
         level: Longest path, in modules, from an input module; 0 for those.
         layers: The layers it has units in.
         units: How many units it has.
-        inputs: Numbers of the network's inputs that reach it (or belong to it).
-        outputs: Numbers of the network's outputs that it reaches (or that belong to it).
+        inputs: Numbers of the network's inputs that reach it or belong to it.
+        outputs: Numbers of the network's outputs that it reaches or that belong to it.
         used_by: The modules it feeds.
         input_separable: Whether it shares no input with another module of its level.
         density: Share of the possible edges between its own units that are there.

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
-from sculpt_plugin.errors import SculptError
+from sculpt_plugin.errors import PlotError
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -23,12 +23,12 @@ def clean_style() -> AbstractContextManager[None]:
     """Hold our plot settings for a while and give the user's own back after.
 
     Raises:
-        SculptError: matplotlib is not installed.
+        PlotError: matplotlib is not installed.
     """
     try:
         import matplotlib
     except ImportError as error:
-        raise SculptError(
+        raise PlotError(
             "Pictures need matplotlib, which is not installed: "
             'pip install "sculpt_plugin[plot]".'
         ) from error

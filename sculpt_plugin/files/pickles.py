@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import serialization
 
-from sculpt_plugin.errors import LoadingError
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
 from sculpt_plugin.files.quoting import listed, quoted, shown
 
 REMEDY = (
@@ -65,7 +65,8 @@ def read_pickle(
         Tensors, records, numbers, texts and containers of these.
 
     Raises:
-        LoadingError: The file holds other names, or is damaged.
+        UnsafeFileError: The file holds other names.
+        LoadingError: The file is damaged.
 
     Example:
         >>> import tempfile
@@ -176,14 +177,14 @@ def _other_names(path: Path) -> list[str]:
         return []
 
 
-def _refusal(path: Path, names: Iterable[str]) -> LoadingError:
+def _refusal(path: Path, names: Iterable[str]) -> UnsafeFileError:
     names = list(names)
     script = (
         " (A name in __main__ was saved from a script and cannot be allowed.)"
         if any(name.startswith("__main__.") for name in names)
         else ""
     )
-    return LoadingError(
+    return UnsafeFileError(
         f"{shown(path)} must hold only tensors and torch.nn layers, but its pickle "
         f"also asks for {listed(names)}. Nothing was run. {REMEDY}{script}"
     )

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from sculpt_plugin.errors import LoadingError
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
 from sculpt_plugin.files.pickles import REMEDY, Record, plain_tensor
 from sculpt_plugin.files.quoting import quoted
 from sculpt_plugin.files.states import masked
@@ -85,7 +85,7 @@ def rebuild(
         >>> rebuild(relu)
         Traceback (most recent call last):
         ...
-        sculpt_plugin.errors.LoadingError: A model file must hold ...
+        sculpt_plugin.errors.UnsafeFileError: A model file must hold ...
     """
     return _module(record, "", {**LAYERS, **(classes or {})}, {})
 
@@ -98,7 +98,7 @@ def _module(
 ) -> nn.Module:
     kind = classes.get(record.path)
     if kind is None:
-        raise LoadingError(
+        raise UnsafeFileError(
             f"A model file must hold torch.nn layers, but this one holds a "
             f"{quoted(record.path)}. {REMEDY}"
         )
@@ -207,7 +207,7 @@ def _pruned_names(key: str, hooks: object, where: str) -> list[str]:
             or hook.path not in PRUNINGS
             or not isinstance(name, str)
         ):
-            raise LoadingError(
+            raise UnsafeFileError(
                 f"Layers must come without hooks, as a hook is code, but "
                 f"{quoted(where or 'the model')} has one in {quoted(key)}. Remove it "
                 f"before saving, or save the state dict."

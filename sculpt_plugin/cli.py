@@ -1,0 +1,362 @@
+"""The command `sculpt`: read, call, show.
+
+Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 refused a file that asks for
+code to be run, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from sculpt_plugin.errors import SculptError, UnsafeFileError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sculpt_plugin.loading import LoadedModel
+    from sculpt_plugin.pruning.record import Step
+    from sculpt_plugin.report import Report
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Prune a network to an accuracy threshold, and read its modules off the rest.",
+    epilog="Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 refused a file "
+    "that asks for code to be run, 130 interrupted.",
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for all results.")]
+
+
+def main() -> NoReturn:
+    """Run the command; every error is one line on stderr."""
+    try:
+        app(standalone_mode=False)
+    except SculptError as error:
+        _fail(str(error), 3 if isinstance(error, UnsafeFileError) else 1)
+    except (typer.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        sys.exit(getattr(error, "exit_code", 2))
+    sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Hold the options that come before a command."""
+    if version:
+        from sculpt_plugin import __version__
+
+        typer.echo(f"sculpt {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(out: Out = Path("sculpt-demo")) -> None:
+    """Train a small network, prune it, and explain what is left. Takes seconds."""
+    console = _console()
+    console.print(
+        "A network learns three outputs of six inputs: with p = x0 and x1, "
+        "q = x2 and x3, r = x4 and x5, the outputs are\n"
+        "  y0 = p or q,  y1 = p or r,  y2 = q or r.\n"
+        "Nobody tells it about p, q and r. Pruning lets it show them.\n"
+    )
+    _run(console, "6,3,3,3", (24, 24), DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED, out)
+
+
+DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED = 35.0, 1.5, 0
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks of the paper."""
+    from rich.table import Table
+
+    from sculpt_plugin import tasks as boolean
+
+    table = Table("task", "family", "inputs", "outputs", "true modules")
+    for name in boolean.names():
+        task = boolean.get(name)
+        table.add_row(
+            name,
+            ", ".join(task.families),
+            str(len(task.graph.inputs)),
+            str(len(task.graph.outputs)),
+            str(len(task.truth.modules)),
+        )
+    console = _console()
+    console.print(table)
+    console.print("Sculpt one with: sculpt run 4,2,4", style="dim")
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="A task, as `sculpt tasks` lists them.")],
+    hidden: Annotated[
+        str, typer.Option(help="Widths of the hidden layers, as 24,24.")
+    ] = "24,24",
+    unit_step: Annotated[
+        float, typer.Option(help="Per cent of all units to remove per turn.")
+    ] = 65,
+    edge_step: Annotated[
+        float, typer.Option(help="Per cent of all edges to remove per turn.")
+    ] = 1.5,
+    seed: Annotated[int, typer.Option(help="Names the random numbers.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for all results; sculpt-TASK if left out."),
+    ] = None,
+) -> None:
+    """Train a network for a task, prune it, and explain it. Can be resumed."""
+    widths = _numbers(hidden, name="--hidden")
+    folder = out or Path(f"sculpt-{task.strip('[]').replace(', ', ',')}")
+    _run(_console(), task, widths, unit_step, edge_step, seed, folder)
+
+
+@app.command()
+def analyze(
+    file: Annotated[
+        Path, typer.Argument(help="A model file, or a folder of `sculpt run`.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = (
+        False
+    ),
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the layers into a .png or .svg file.")
+    ] = None,
+    hops: Annotated[
+        int | None,
+        typer.Option(help="Edges to look ahead; to the outputs if left out."),
+    ] = None,
+    merge_threshold: Annotated[
+        float, typer.Option(help="Share of edges that joins clusters across layers.")
+    ] = 0.9,
+    modularity_threshold: Annotated[
+        float, typer.Option(help="Modularity that needs no further test.")
+    ] = 0.2,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(help="Shape of one input without the batch axis, as 1,28,28."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="pkg.mod:factory that builds the model for a state dict. Runs your "
+            "own code."
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A class of yours that a pickled model may hold."),
+    ] = None,
+    unsafe_load: Annotated[
+        bool,
+        typer.Option("--unsafe-load", help="Unpickle anything. RUNS CODE IN THE FILE."),
+    ] = False,
+) -> None:
+    """Find the modules of a sparse network in a file."""
+    from sculpt_plugin import plot as pictures
+
+    loaded = _load(file, model, allow or [], unsafe_load)
+    shape = _numbers(input_shape, name="--input-shape") if input_shape else None
+    report = _report(loaded, shape, hops, merge_threshold, modularity_threshold)
+    if plot is not None:
+        pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
+    if json:
+        typer.echo(report.to_json())
+    else:
+        _console().print(report)
+
+
+def _run(
+    console: "Console",
+    name: str,
+    hidden: tuple[int, ...],
+    unit_step: float,
+    edge_step: float,
+    seed: int,
+    out: Path,
+) -> None:
+    """Run a task with a progress bar, then show what was found and where it is."""
+    from rich.text import Text
+
+    from sculpt_plugin import tasks as boolean
+    from sculpt_plugin.running import run_task
+
+    task = boolean.get(name)
+    with _progress(console) as watch:
+        try:
+            finished = run_task(
+                task,
+                out,
+                hidden=hidden,
+                unit_step=unit_step,
+                edge_step=edge_step,
+                seed=seed,
+                on_step=watch,
+            )
+        except KeyboardInterrupt:
+            raise _Interrupted(out) from None
+    sculpture = finished.sculpture
+    kept, total = sculpture.masks.edge_count, sculpture.masks.edge_total
+    console.print(
+        f"Kept {kept} of {total} edges ({sculpture.density:.2%}) in "
+        f"{len(sculpture.record) - 1} turns; score {sculpture.score:g} on the whole "
+        "truth table.\n"
+    )
+    console.print(finished.report)
+    console.print()
+    for file, what in finished.files.items():
+        console.print(Text(f"{out / file}", style="cyan"), Text(what, style="dim"))
+    console.print(Text(f"Next: sculpt analyze {out} --json", style="dim"))
+
+
+class _Interrupted(SculptError):
+    """Ctrl-C during a run."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(
+            f"stopped; all turns so far are in {out}. Resume with the same command: "
+            f"{' '.join(['sculpt', *sys.argv[1:]])}"
+        )
+
+
+def _progress(
+    console: "Console",
+) -> AbstractContextManager["Callable[[Step], None]"]:
+    """Show each stage as a bar of what is gone, with score and density."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    @contextmanager
+    def watching() -> Iterator["Callable[[Step], None]"]:
+        bar = Progress(
+            TextColumn("{task.description:>8}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        rows: dict[str, TaskID] = {}
+
+        def watch(step: "Step") -> None:
+            if step.stage == "dense":
+                return
+            name = "edges" if step.stage == "retrain" else step.stage
+            if name not in rows:
+                rows[name] = bar.add_task(name, total=step.total, said="")
+            if step.accepted:
+                bar.update(rows[name], completed=step.removed)
+            said = (
+                f"{step.left:>4} of {step.total} left  score {step.score:.3f}  "
+                f"density {step.density:7.2%}  {'kept' if step.accepted else 'undone'}"
+            )
+            bar.update(rows[name], said=said)
+
+        with bar:
+            yield watch
+
+    return watching()
+
+
+def _load(
+    file: Path, model: str | None, allow: list[str], unsafe: bool
+) -> "LoadedModel":
+    """Open what the user named, without running what is in it."""
+    from sculpt_plugin.loading import from_factory, load_model
+
+    if file.is_dir():
+        file = file / "model.safetensors"
+    if model is not None or allow or unsafe:
+        # The user's own modules are looked for where the user stands.
+        sys.path.insert(0, str(Path.cwd()))
+    if unsafe:
+        _console(stderr=True).print(f"Loading {file} runs whatever code it holds.")
+    if model is not None:
+        return from_factory(model, state_path=file)
+    return load_model(file, allow=allow, unsafe=unsafe)
+
+
+def _report(
+    loaded: "LoadedModel",
+    shape: tuple[int, ...] | None,
+    hops: int | None,
+    merge_threshold: float,
+    modularity_threshold: float,
+) -> "Report":
+    """Analyze a loaded model on an input of its own shape and dtype."""
+    import torch
+
+    from sculpt_plugin.analysis.numbering import renumber
+    from sculpt_plugin.analysis.trace import coverage, trace
+    from sculpt_plugin.errors import ModelError
+    from sculpt_plugin.report import explain
+
+    whole = (1, *shape) if shape is not None else loaded.input_shape
+    if whole is None:
+        raise ModelError(
+            "The shape of an input must be known, and this model does not tell it: "
+            "pass --input-shape, as in --input-shape 1,28,28."
+        )
+    dtype = next((p.dtype for p in loaded.model.parameters()), torch.float32)
+    graph = trace(loaded.model, torch.zeros(whole, dtype=dtype))
+    return explain(
+        renumber(graph, loaded.units, loaded.sizes),
+        covered=coverage(loaded.model),
+        hops=hops,
+        merge_threshold=merge_threshold,
+        modularity_threshold=modularity_threshold,
+    )
+
+
+def _numbers(text: str, *, name: str) -> tuple[int, ...]:
+    """Read whole numbers above 0, separated by commas."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise typer.BadParameter(
+            f"{name} must be whole numbers above 0 with commas between them, as "
+            f"24,24, got {text!r}."
+        )
+    return numbers
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    """Make a console that colours a terminal and nothing else."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """Say on one line what went wrong, and leave."""
+    plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in message)
+    sys.stderr.write(f"sculpt: {plain}\n")
+    sys.exit(code)

@@ -1,0 +1,236 @@
+"""What an analysis says: layers, modules and hierarchy, as data, JSON or a table."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor, nn
+
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.hierarchy import Hierarchy
+from sculpt_plugin.analysis.modules import detect
+from sculpt_plugin.analysis.trace import coverage, trace
+from sculpt_plugin.drawing.naming import abbreviated, shortened
+
+if TYPE_CHECKING:
+    import rich.console
+
+SCHEMA = "sculpt-report/1"
+Method = Literal["agglomerative"]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The modules of a network, how they were found, and what that rests on.
+
+    Printed with rich, it is a table of its modules.
+
+    Attributes:
+        graph: All units and edges, dead ones included.
+        hierarchy: The modules and which feeds which.
+        settings: The arguments of the analysis.
+        evidence: What the report rests on: `coverage` of the model by the trace.
+    """
+
+    graph: LayeredGraph
+    hierarchy: Hierarchy
+    settings: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report in the versioned format that other tools read.
+
+        Returns:
+            Plain dicts, lists, numbers and strings. Inputs are called `x0`, `x1`, ...
+            and outputs `y0`, `y1`, ... by their original numbers; a module's are those
+            that reach it and that it reaches. A dead unit's module is None.
+
+        Example:
+            >>> import torch
+            >>> net = nn.Sequential(nn.Linear(2, 1))
+            >>> report = analyze(net, torch.zeros(1, 2)).to_dict()
+            >>> report["layers"][0]
+            {'name': 'inputs', 'kind': 'input', 'units': 2, 'module': [0, 0]}
+            >>> report["modules"][0]["inputs"], report["edges"]
+            (['x0', 'x1'], [])
+        """
+        return {
+            "schema": SCHEMA,
+            "layers": [self._layer(number) for number in range(self.graph.depth)],
+            "modules": [
+                {
+                    "id": module.id,
+                    "level": module.level,
+                    "layers": list(module.layers),
+                    "units": module.units,
+                    "inputs": [f"x{number}" for number in module.inputs],
+                    "outputs": [f"y{number}" for number in module.outputs],
+                    "used_by": list(module.used_by),
+                    "input_separable": module.input_separable,
+                    "density": module.density,
+                }
+                for module in self.hierarchy.modules
+            ],
+            "edges": [[*pair, count] for pair, count in self.hierarchy.edges.items()],
+            "coverage": dict(self.evidence["coverage"]),
+            "settings": dict(self.settings),
+            "versions": _versions(),
+        }
+
+    def to_json(self) -> str:
+        """Give the report as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def _layer(self, number: int) -> dict[str, Any]:
+        """Describe one layer by the modules of its units."""
+        labels = self.hierarchy.label[self.graph.units(number)].tolist()
+        return {
+            "name": self.graph.names[number],
+            "kind": self.graph.kinds[number],
+            "units": self.graph.sizes[number],
+            "module": [None if label < 0 else label for label in labels],
+        }
+
+    def __rich__(self) -> "rich.console.RenderableType":
+        """Show the modules as a table."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title="Modules", title_justify="left", title_style="bold")
+        for name in ("", "level", "units", "layers"):
+            table.add_column(name, justify="right")
+        for name in ("inputs", "outputs", "feeds", "inputs its own"):
+            table.add_column(name)
+        for module in self.hierarchy.modules:
+            layers = [shortened(self.graph.names[n], room=14) for n in module.layers]
+            table.add_row(
+                f"M{module.id}",
+                str(module.level),
+                str(module.units),
+                # Names come from files: a Text takes nothing in them for markup.
+                Text(", ".join(layers)),
+                _named("x", module.inputs),
+                _named("y", module.outputs),
+                _named("M", module.used_by),
+                "yes" if module.input_separable else "no",
+            )
+        dead = int((self.hierarchy.label < 0).sum())
+        table.caption = (
+            f"{self.graph.unit_count - dead} live units, {dead} dead; "
+            f"{self.graph.edge_count} edges"
+        )
+        return table
+
+
+def analyze(
+    model: nn.Module,
+    example_inputs: Tensor | Sequence[Tensor],
+    *,
+    hops: int | None = None,
+    merge_threshold: float = 0.9,
+    modularity_threshold: float = 0.2,
+    method: Method = "agglomerative",
+) -> Report:
+    """Find the modules of a sparse network and the hierarchy they form.
+
+    It does not matter what made the network sparse: weights that are zero, masks of
+    `torch.nn.utils.prune`, or layers cut by torch-pruning. A dense network is one
+    module.
+
+    Args:
+        model: The model, left as it was found.
+        example_inputs: A batch of inputs of the right shape, of any values.
+        hops: How many edges to look ahead when units are compared. None: to the
+            outputs.
+        merge_threshold: The share of edges above which clusters of neighbouring layers
+            are one module. The paper takes 0.9, and 0.6 for images.
+        modularity_threshold: How strong the modular structure of a layer must be to be
+            taken without further tests. The paper takes 0.2, and 0.3 for images.
+        method: How units are clustered; `agglomerative` is the paper's way.
+
+    Returns:
+        The report.
+
+    Raises:
+        ModelError: The model cannot run on the inputs.
+        TraceError: The model holds something whose units are not understood.
+        GraphError: No path leads from an input to an output, or a setting is out of
+            range.
+
+    Example:
+        Two inputs with a hidden unit and an output each.
+
+        >>> import torch
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+        >>> with torch.no_grad():
+        ...     for layer in (net[0], net[2]):
+        ...         _ = layer.weight.copy_(torch.eye(2))
+        >>> report = analyze(net, torch.zeros(1, 2))
+        >>> [(m.inputs, m.outputs) for m in report.hierarchy.modules]
+        [((0,), (0,)), ((1,), (1,))]
+
+    Reference:
+        Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
+        https://arxiv.org/abs/2305.18402
+    """
+    return explain(
+        trace(model, example_inputs),
+        covered=coverage(model),
+        hops=hops,
+        merge_threshold=merge_threshold,
+        modularity_threshold=modularity_threshold,
+        method=method,
+    )
+
+
+def explain(
+    graph: LayeredGraph,
+    *,
+    covered: Mapping[str, Any],
+    hops: int | None = None,
+    merge_threshold: float = 0.9,
+    modularity_threshold: float = 0.2,
+    method: Method = "agglomerative",
+) -> Report:
+    """Find the modules of a graph that was traced before; `analyze` does both.
+
+    Args:
+        graph: All units and edges.
+        covered: What `coverage` said of the model that the graph stands for.
+        hops: As for `analyze`, like the rest.
+        merge_threshold: As for `analyze`.
+        modularity_threshold: As for `analyze`.
+        method: As for `analyze`.
+
+    Returns:
+        The report.
+
+    Raises:
+        GraphError: As for `analyze`.
+
+    Example:
+        >>> graph = LayeredGraph.from_edges((1, 1), [(0, 1)])
+        >>> explain(graph, covered={}).hierarchy.label.tolist()
+        [0, 0]
+    """
+    settings = {
+        "hops": hops,
+        "merge_threshold": merge_threshold,
+        "modularity_threshold": modularity_threshold,
+    }
+    found = detect(graph, **settings)
+    return Report(graph, found, {**settings, "method": method}, {"coverage": covered})
+
+
+def _named(letter: str, numbers: Sequence[int]) -> str:
+    """Name numbered things in little room."""
+    return abbreviated([f"{letter}{number}" for number in numbers], room=24)
+
+
+def _versions() -> dict[str, str]:
+    """Say which versions made the report."""
+    names = ("sculpt_plugin", "torch", "torch-pruning", "numpy", "scipy")
+    return {"python": platform.python_version(), **{n: version(n) for n in names}}

@@ -1,0 +1,161 @@
+"""One Boolean task from a dense network to its modules, all in one folder."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sculpt_plugin import plot, store
+from sculpt_plugin.errors import CheckpointError
+from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
+from sculpt_plugin.pruning.record import Step
+from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
+from sculpt_plugin.randomness import seeded
+from sculpt_plugin.report import Report, analyze
+from sculpt_plugin.tasks import Task, learning, mlp
+
+FORMAT = "sculpt-run/1"
+RUN = "run.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """What a run ended with.
+
+    Attributes:
+        sculpture: The sparse network and how it came about.
+        report: Its modules.
+        files: What was written, and what it is.
+    """
+
+    sculpture: Sculpture
+    report: Report
+    files: dict[str, str]
+
+
+def run_task(
+    task: Task,
+    folder: str | Path,
+    *,
+    hidden: Sequence[int] = (24, 24),
+    unit_step: float = 65,
+    edge_step: float = 1.5,
+    seed: int = 0,
+    on_step: Callable[[Step], Any] | None = None,
+) -> Finished:
+    """Train, prune and explain a network for a task, and write down all of it.
+
+    A run that was killed goes on where it was when it is called again with the same
+    arguments; one that has finished is only read.
+
+    Args:
+        task: What the network learns; it must get every row of the truth table right.
+        folder: Where everything goes: a new folder, an empty one, or this run's own.
+        hidden: Widths of the hidden layers.
+        unit_step: Per cent of all hidden units to remove per turn.
+        edge_step: Per cent of all edges to remove per turn.
+        seed: Names the random numbers.
+        on_step: Called with each `Step` as soon as it is decided.
+
+    Returns:
+        The sculpture, its report and the files.
+
+    Raises:
+        CheckpointError: The folder is in other use, damaged, or cannot be written.
+        ThresholdError: The dense network does not learn the task.
+
+    Example:
+        >>> import tempfile
+        >>> from sculpt_plugin import tasks
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     finished = run_task(tasks.get("4,1,4"), folder, hidden=(12,))
+        ...     sorted(path.name for path in Path(folder).iterdir())[:3]
+        ['checkpoint', 'compact.safetensors', 'curve.png']
+    """
+    folder = Path(folder)
+    settings = {
+        "format": FORMAT,
+        "task": task.name,
+        "hidden": list(hidden),
+        "unit_step": unit_step,
+        "edge_step": edge_step,
+        "seed": seed,
+    }
+    _claim(folder, settings)
+    how = learning(task)
+    model = mlp(task, hidden=tuple(hidden), seed=seed)
+    with seeded(seed):
+        how.train(model)
+    inputs = how.batches[0][0]
+    sculpture = sculpt(
+        model,
+        inputs,
+        train=how.train,
+        evaluate=how.evaluate,
+        batches=how.batches,
+        loss=how.loss,
+        min_score=1.0,
+        units=unit_step / 100,
+        edges=edge_step / 100,
+        seed=seed,
+        checkpoint=folder / "checkpoint",
+        on_step=on_step,
+    )
+    report = analyze(model, inputs)
+    return Finished(sculpture, report, _write(folder, sculpture, report))
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Take a folder for this run, or find it taken by the same one."""
+    store.make_folder(folder)
+    path = folder / RUN
+    if path.exists():
+        try:
+            found = json.loads(path.read_text())
+        except (OSError, ValueError):
+            found = {}
+        different = [name for name in settings if found.get(name) != settings[name]]
+        if different:
+            name = different[0]
+            raise CheckpointError(
+                f"{folder} belongs to another run: there {name} is {found.get(name)}, "
+                f"here it is {settings[name]}. Use the same settings, or another one."
+            )
+        return
+    others = [p.name for p in folder.iterdir() if not p.name.startswith(store.PARTIAL)]
+    if others:
+        raise CheckpointError(
+            f"{folder} must be new, empty or an earlier run's, but it holds "
+            f"{min(others)!r}: choose another folder."
+        )
+    store.write_bytes(path, (json.dumps(settings, indent=1) + "\n").encode())
+
+
+def _write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:
+    """Write a finished run into its folder; say what each file is."""
+    save_model(folder / "model.safetensors", sculpture.model)
+    save_masks(folder / "masks.safetensors", sculpture.masks)
+    compacted = sculpture.compact()
+    save_compacted(folder / "compact.safetensors", compacted, sculpture.model)
+    record = "".join(step.to_json() + "\n" for step in sculpture.record)
+    store.write_bytes(folder / "record.jsonl", record.encode())
+    store.write_bytes(folder / "report.json", (report.to_json() + "\n").encode())
+    threshold = sculpture.min_score
+    pictures = {
+        "layers.png": plot.layered(report.graph, report.hierarchy),
+        "hierarchy.png": plot.hierarchy(report.hierarchy),
+        "curve.png": plot.curve(sculpture.record, threshold=threshold),
+    }
+    for name, axes in pictures.items():
+        plot.save(axes, folder / name)
+    return {
+        "report.json": "modules and hierarchy, for programs",
+        "layers.png": "the network, a box round each module",
+        "hierarchy.png": "which module feeds which",
+        "curve.png": "score and density, turn by turn",
+        "record.jsonl": "every decision of the search",
+        "model.safetensors": "the sparse network",
+        "compact.safetensors": "the same, cut to its live units",
+        "masks.safetensors": "what is kept of the original",
+    }

@@ -1,0 +1,117 @@
+"""The picture of the house: two halves that do not know each other, a face above."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sculpt_plugin
+
+ROOT = Path(sculpt_plugin.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+
+# What each part may import, besides its own: from the ground up.
+GROUND = {"errors", "inputs", "randomness", "store"}
+ALLOWED = {
+    "errors": set(),
+    "inputs": GROUND,
+    "randomness": set(),
+    "store": GROUND,
+    "coupling": GROUND,
+    "tracing": GROUND,
+    "files": {"errors"},
+    "loading": GROUND | {"files"},
+    "tasks": GROUND,
+    "analysis": GROUND | {"tracing"},
+    "pruning": GROUND | {"coupling"},
+    "drawing": {"errors", "analysis", "pruning"},
+    "plot": {"errors", "analysis", "pruning", "drawing"},
+    "report": GROUND | {"analysis", "drawing"},
+    "running": GROUND | {"tasks", "pruning", "plot", "report"},
+}
+FACE = {"__init__", "__main__", "cli"}
+
+
+def part_of(name: str) -> str:
+    return Path(name).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of the package that a file imports, in any way."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            if node.module == "sculpt_plugin":
+                found |= {alias.name for alias in node.names}
+            elif node.module and node.module.startswith("sculpt_plugin."):
+                found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found |= {parts[1] for parts in names if parts[0] == "sculpt_plugin"}
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if part_of(n) not in FACE])
+def test_imports_point_one_way(name):
+    part = part_of(name)
+    assert imported(ROOT / name) - {part} <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_is_read_in_one_sitting(name):
+    assert len((ROOT / name).read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_begins_with_its_idea(name):
+    assert ast.get_docstring(ast.parse((ROOT / name).read_text()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_file_is_a_drawer_for_everything(name):
+    drawers = {"utils", "helpers", "common", "misc"}
+    assert not drawers & {p.removesuffix(".py") for p in Path(name).parts}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if part_of(n) != "coupling"])
+def test_only_coupling_reads_torch_prunings_internals(name):
+    tree = ast.parse((ROOT / name).read_text())
+    modules = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    assert not any(m and m.startswith("torch_pruning") for m in modules)
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The top-level packages that a fresh Python has loaded after a statement."""
+    code = f"{statement}; import sys; print(*{{m.split('.')[0] for m in sys.modules}})"
+    command = [sys.executable, "-c", code]
+    return set(subprocess.check_output(command, text=True).split())
+
+
+def test_importing_the_package_loads_neither_torch_nor_pictures_nor_rich():
+    loaded = loaded_after("import sculpt_plugin")
+    assert not loaded & {"torch", "matplotlib", "rich", "typer"}
+
+
+def test_using_both_halves_loads_neither_pictures_nor_rich():
+    loaded = loaded_after("from sculpt_plugin import analyze, plot, sculpt, tasks")
+    assert not loaded & {"matplotlib", "rich", "typer"}
+
+
+def test_the_check_for_loaded_packages_can_fail():
+    assert "matplotlib" in loaded_after("import matplotlib")
+
+
+@pytest.mark.parametrize("name", sculpt_plugin.__all__)
+def test_every_public_name_is_there_and_documented(name):
+    value = getattr(sculpt_plugin, name)
+    assert value.__doc__
+    assert name in dir(sculpt_plugin)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'prune'"):
+        _ = sculpt_plugin.prune

@@ -1,0 +1,119 @@
+import io
+import json
+
+import pytest
+import torch
+from networks import mlp
+from rich.console import Console
+from torch import nn
+from torch.nn.utils import prune
+
+from sculpt_plugin.errors import GraphError, TraceError
+from sculpt_plugin.report import analyze
+
+KEYS = ["schema", "layers", "modules", "edges", "coverage", "settings", "versions"]
+
+
+def two_halves():
+    """Inputs 0 and 1 feed output 0, inputs 2 and 3 output 1; unit 2 is dead."""
+    model = mlp(4, 3, 2)
+    with torch.no_grad():
+        model[0].weight.copy_(
+            torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0]])
+        )
+        model[2].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1, 1]]))
+    return model
+
+
+def printed(report):
+    console = Console(width=100, color_system=None, file=io.StringIO())
+    console.print(report)
+    return console.file.getvalue()
+
+
+def test_the_report_has_the_keys_of_its_format():
+    report = analyze(two_halves(), torch.zeros(1, 4)).to_dict()
+    assert list(report) == KEYS
+    assert report["schema"] == "sculpt-report/1"
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_layers_and_modules_are_told_by_hand_worked_values():
+    report = analyze(two_halves(), torch.zeros(1, 4)).to_dict()
+    assert report["layers"] == [
+        {"name": "inputs", "kind": "input", "units": 4, "module": [0, 0, 1, 1]},
+        {"name": "0", "kind": "linear", "units": 3, "module": [0, 1, None]},
+        {"name": "2", "kind": "linear", "units": 2, "module": [0, 1]},
+    ]
+    assert report["modules"][0] == {
+        "id": 0,
+        "level": 0,
+        "layers": [0, 1, 2],
+        "units": 4,
+        "inputs": ["x0", "x1"],
+        "outputs": ["y0"],
+        "used_by": [],
+        "input_separable": True,
+        "density": 1.0,
+    }
+    assert report["edges"] == []
+    assert report["settings"]["method"] == "agglomerative"
+
+
+@pytest.mark.parametrize("how", ["zeroed", "masked by torch", "cut"])
+def test_however_the_network_became_sparse_its_modules_are_the_same(how):
+    model = two_halves()
+    if how == "masked by torch":
+        for layer in (model[0], model[2]):
+            mask = layer.weight != 0
+            with torch.no_grad():
+                layer.weight[~mask] = 7.0
+            prune.custom_from_mask(layer, "weight", mask)
+    if how == "cut":
+        small = mlp(4, 2, 2)
+        with torch.no_grad():
+            small[0].weight.copy_(model[0].weight[:2])
+            small[2].weight.copy_(model[2].weight[:, :2])
+        model = small
+    found = analyze(model, torch.zeros(1, 4)).to_dict()["modules"]
+    assert [module["inputs"] for module in found] == [["x0", "x1"], ["x2", "x3"]]
+
+
+def test_the_table_names_every_module():
+    text = printed(analyze(two_halves(), torch.zeros(1, 4)))
+    assert "M0" in text and "M1" in text
+    assert "x0, x1" in text
+    assert "8 live units, 1 dead; 7 edges" in text
+
+
+def test_names_from_a_model_are_no_markup():
+    model = nn.Sequential()
+    model.add_module("[bold red]x[/]", nn.Linear(2, 2))
+    assert "[bold r" in printed(analyze(model, torch.zeros(1, 2)))
+
+
+def test_a_network_without_hidden_layer_is_analyzed():
+    model = nn.Sequential(nn.Linear(2, 2))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.eye(2))
+    assert len(analyze(model, torch.zeros(1, 2)).hierarchy.modules) == 2
+
+
+def test_an_all_dead_network_is_refused_with_advice():
+    model = mlp(3, 4, 2)
+    with torch.no_grad():
+        model[2].weight.zero_()
+    with pytest.raises(GraphError, match="every hidden unit is dead"):
+        analyze(model, torch.zeros(1, 3))
+
+
+def test_what_cannot_be_traced_is_refused_by_name():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    with pytest.raises(TraceError, match="'1'"):
+        analyze(model, torch.zeros(1, 3))
+
+
+def test_coverage_is_complete_where_a_model_is_traced():
+    coverage = analyze(two_halves(), torch.zeros(1, 4)).to_dict()["coverage"]
+    assert coverage["exact"] == 1.0
+    assert coverage["parameters"] == 4 * 3 + 3 + 3 * 2 + 2
