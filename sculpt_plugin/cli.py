@@ -38,6 +38,8 @@ def main() -> NoReturn:
     """Run the command; every error is one line on stderr."""
     try:
         app(standalone_mode=False)
+    except _Interrupted as error:
+        _fail(str(error), 130)
     except SculptError as error:
         _fail(str(error), 3 if isinstance(error, UnsafeFileError) else 1)
     except (typer.Abort, KeyboardInterrupt):
@@ -84,7 +86,7 @@ def demo(out: Out = Path("sculpt-demo")) -> None:
     _run(console, "6,3,3,3", (24, 24), DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED, out)
 
 
-DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED = 35.0, 1.5, 0
+DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED = 40.0, 1.5, 1
 
 
 @app.command()
@@ -121,7 +123,7 @@ def run(
     edge_step: Annotated[
         float, typer.Option(help="Per cent of all edges to remove per turn.")
     ] = 1.5,
-    seed: Annotated[int, typer.Option(help="Names the random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Names the random numbers.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for all results; sculpt-TASK if left out."),

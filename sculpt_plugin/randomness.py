@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from sculpt_plugin.errors import DataError
+
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
@@ -39,6 +41,9 @@ def seeded(*seeds: int) -> Iterator[None]:
     Args:
         seeds: Non-negative integers that together name the stream of numbers.
 
+    Raises:
+        DataError: A seed is below 0.
+
     Example:
         >>> with seeded(0, 7):
         ...     first = torch.rand(1)
@@ -46,6 +51,8 @@ def seeded(*seeds: int) -> Iterator[None]:
         ...     bool(torch.rand(1) == first)
         True
     """
+    if min(seeds) < 0:
+        raise DataError(f"seed must be 0 or above, got {min(seeds)}.")
     seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
     with kept():
         random.seed(seed)

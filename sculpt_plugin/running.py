@@ -34,6 +34,61 @@ class Finished:
     files: dict[str, str]
 
 
+def sculpt_task(
+    task: Task,
+    *,
+    hidden: Sequence[int] = (24, 24),
+    unit_step: float = 65,
+    edge_step: float = 1.5,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    on_step: Callable[[Step], Any] | None = None,
+) -> tuple[Sculpture, Report]:
+    """Train, prune and explain a network for a task.
+
+    Args:
+        task: What the network learns; it must get every row of the truth table right.
+        hidden: Widths of the hidden layers.
+        unit_step: Per cent of all hidden units to remove per turn.
+        edge_step: Per cent of all edges to remove per turn.
+        seed: Names the random numbers.
+        checkpoint: A folder, so that a run that was killed can go on.
+        on_step: Called with each `Step` as soon as it is decided.
+
+    Returns:
+        The sparse network with its record, and its modules.
+
+    Raises:
+        ThresholdError: The dense network does not learn the task.
+
+    Example:
+        >>> from sculpt_plugin import tasks
+        >>> sculpture, report = sculpt_task(tasks.get("4,1,4"), hidden=(12,))
+        >>> sculpture.score
+        1.0
+    """
+    how = learning(task)
+    model = mlp(task, hidden=tuple(hidden), seed=seed)
+    with seeded(seed):
+        how.train(model)
+    inputs = how.batches[0][0]
+    sculpture = sculpt(
+        model,
+        inputs,
+        train=how.train,
+        evaluate=how.evaluate,
+        batches=how.batches,
+        loss=how.loss,
+        min_score=1.0,
+        units=unit_step / 100,
+        edges=edge_step / 100,
+        seed=seed,
+        checkpoint=checkpoint,
+        on_step=on_step,
+    )
+    return sculpture, analyze(model, inputs)
+
+
 def run_task(
     task: Task,
     folder: str | Path,
@@ -50,7 +105,7 @@ def run_task(
     arguments; one that has finished is only read.
 
     Args:
-        task: What the network learns; it must get every row of the truth table right.
+        task: What the network learns, as for `sculpt_task`, like the rest.
         folder: Where everything goes: a new folder, an empty one, or this run's own.
         hidden: Widths of the hidden layers.
         unit_step: Per cent of all hidden units to remove per turn.
@@ -75,40 +130,22 @@ def run_task(
     """
     folder = Path(folder)
     settings = {
-        "format": FORMAT,
-        "task": task.name,
-        "hidden": list(hidden),
+        "hidden": tuple(hidden),
         "unit_step": unit_step,
         "edge_step": edge_step,
         "seed": seed,
     }
-    _claim(folder, settings)
-    how = learning(task)
-    model = mlp(task, hidden=tuple(hidden), seed=seed)
-    with seeded(seed):
-        how.train(model)
-    inputs = how.batches[0][0]
-    sculpture = sculpt(
-        model,
-        inputs,
-        train=how.train,
-        evaluate=how.evaluate,
-        batches=how.batches,
-        loss=how.loss,
-        min_score=1.0,
-        units=unit_step / 100,
-        edges=edge_step / 100,
-        seed=seed,
-        checkpoint=folder / "checkpoint",
-        on_step=on_step,
+    _claim(folder, {"format": FORMAT, "task": task.name, **settings})
+    sculpture, report = sculpt_task(
+        task, **settings, checkpoint=folder / "checkpoint", on_step=on_step
     )
-    report = analyze(model, inputs)
     return Finished(sculpture, report, _write(folder, sculpture, report))
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> None:
     """Take a folder for this run, or find it taken by the same one."""
     store.make_folder(folder)
+    settings = json.loads(json.dumps(settings))
     path = folder / RUN
     if path.exists():
         try:

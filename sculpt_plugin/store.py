@@ -1,7 +1,9 @@
 """Tensors and text on disk: whole or not at all, and never a pickle."""
 
+import contextlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,17 +34,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         ...     (Path(folder) / "a.txt").read_text()
         'whole'
     """
-    partial: Path | None = None
+    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
-        partial = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        with partial.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        if partial is not None:
+        with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
 

@@ -18,7 +18,7 @@ GROUND = {"errors", "inputs", "randomness", "store"}
 ALLOWED = {
     "errors": set(),
     "inputs": GROUND,
-    "randomness": set(),
+    "randomness": GROUND,
     "store": GROUND,
     "coupling": GROUND,
     "tracing": GROUND,

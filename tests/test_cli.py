@@ -1,0 +1,225 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from networks import mlp
+from torch import nn
+
+from sculpt_plugin import cli
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def sculpt(capsys, monkeypatch):
+    """Run the command and give exit code, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sculpt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leave:
+            cli.main()
+        captured = capsys.readouterr()
+        return leave.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder that `sculpt run 4,1,4` filled."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    command = [sys.executable, "-m", "sculpt_plugin", "run", "4,1,4"]
+    subprocess.run(
+        [*command, "--hidden", "12", "--out", out], check=True, capture_output=True
+    )
+    return out
+
+
+def halves():
+    """Two functions of two inputs each."""
+    model = mlp(4, 2, 2)
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]]))
+        model[2].weight.copy_(torch.eye(2))
+    return model
+
+
+def test_a_run_writes_report_pictures_record_and_models(finished):
+    assert sorted(path.name for path in finished.iterdir()) == [
+        "checkpoint",
+        "compact.safetensors",
+        "curve.png",
+        "hierarchy.png",
+        "layers.png",
+        "masks.safetensors",
+        "model.safetensors",
+        "record.jsonl",
+        "report.json",
+        "run.json",
+    ]
+    report = json.loads((finished / "report.json").read_text())
+    assert report["schema"] == "sculpt-report/1"
+    assert (finished / "layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_command_again_trains_no_more_and_ends_the_same(finished, sculpt):
+    before = (finished / "checkpoint" / "record.jsonl").read_bytes()
+    report = json.loads((finished / "report.json").read_text())
+    code, out, _ = sculpt("run", "4,1,4", "--hidden", "12", "--out", finished)
+    assert code == 0
+    assert "Modules" in out
+    assert (finished / "checkpoint" / "record.jsonl").read_bytes() == before
+    assert json.loads((finished / "report.json").read_text()) == report
+
+
+@pytest.mark.parametrize("name", ["", "model.safetensors", "compact.safetensors"])
+def test_what_a_run_wrote_is_analyzed_under_original_numbers(finished, sculpt, name):
+    code, out, _ = sculpt("analyze", finished / name, "--json")
+    found, written = json.loads(out), json.loads((finished / "report.json").read_text())
+    assert code == 0
+    for key in ("layers", "modules", "edges"):
+        assert found[key] == written[key]
+
+
+def test_another_runs_folder_is_refused(finished, sculpt):
+    code, _, err = sculpt("run", "4,1,4", "--hidden", "13", "--out", finished)
+    assert code == 1
+    assert "there hidden is [12], here it is [13]" in err
+
+
+def test_a_folder_with_other_things_is_refused(sculpt, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    code, _, err = sculpt("run", "4,1,4", "--out", tmp_path)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "holds 'notes.txt': choose another folder" in err
+
+
+def test_a_state_dict_is_analyzed_and_drawn(sculpt, tmp_path):
+    torch.save(halves().state_dict(), tmp_path / "model.pt")
+    picture = tmp_path / "layers.svg"
+    code, out, _ = sculpt("analyze", tmp_path / "model.pt", "--plot", picture)
+    assert code == 0
+    assert "M1" in out and "x2, x3" in out
+    assert "<svg" in picture.read_text()
+
+
+def test_a_pickled_model_is_analyzed(sculpt, tmp_path):
+    torch.save(halves(), tmp_path / "whole.pt")
+    code, out, _ = sculpt("analyze", tmp_path / "whole.pt", "--json", "--hops", 1)
+    assert code == 0
+    assert json.loads(out)["settings"]["hops"] == 1
+    assert len(json.loads(out)["modules"]) == 2
+
+
+def test_a_convolution_asks_for_the_shape_and_takes_it(sculpt, tmp_path):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    torch.save(model, tmp_path / "conv.pt")
+    code, _, err = sculpt("analyze", tmp_path / "conv.pt")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "pass --input-shape" in err
+    assert sculpt("analyze", tmp_path / "conv.pt", "--input-shape", "1,4,4")[0] == 0
+
+
+def test_a_model_of_the_users_own_code_is_built_from_where_the_user_stands(
+    sculpt, tmp_path, monkeypatch
+):
+    (tmp_path / "mine_for_cli.py").write_text(
+        "from torch import nn\ndef build():\n    return nn.Sequential("
+        "nn.Linear(4, 2), nn.Tanh(), nn.Linear(2, 2))\n"
+    )
+    torch.save(halves().state_dict(), tmp_path / "state.pt")
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = sculpt("analyze", "state.pt", "--model", "mine_for_cli:build")
+    assert (code, "M1" in out) == (0, True)
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch canary",)
+
+
+def test_a_file_that_asks_for_code_is_refused_with_its_own_exit_code(
+    sculpt, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Bomb()}, "bomb.pt")
+    code, _, err = sculpt("analyze", "bomb.pt")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "Nothing was run" in err
+    assert not Path("canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "4,2,5"], 1, "4,2,4"),
+        (["run", "4,2,4", "--hidden", "a"], 2, "must be whole numbers above 0"),
+        (["run", "4,2,4", "--hidden", "0"], 2, "must be whole numbers above 0"),
+        (
+            ["run", "4,2,4", "--unit-step", "0", "--out", "x"],
+            1,
+            "units must be a share",
+        ),
+        (["run", "4,2,4", "--seed", "-1", "--out", "x"], 2, "--seed"),
+        (["analyze", "nothing.pt"], 1, "is not there"),
+        (["analyze", "x.txt"], 1, "x.txt"),
+        (["analyze", "m.pt", "--plot", "a.gif"], 1, "must end in .png or .svg"),
+        (["analyze", "m.pt", "--hops", "0"], 1, "hops"),
+        (["analyze", "m.pt", "--input-shape", "7"], 1, "7"),
+        (["analyze", "m.pt", "--model", "no_such:thing"], 1, "no_such"),
+        (["scuplt"], 2, "No such command"),
+    ],
+)
+def test_wrong_usage_is_said_without_a_traceback(
+    sculpt, tmp_path, monkeypatch, arguments, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    Path("x.txt").write_text("hello")
+    torch.save(halves().state_dict(), "m.pt")
+    found, _, err = sculpt(*arguments)
+    assert found == code
+    assert message in err
+    assert "Traceback" not in err
+    assert code == 2 or err.count("\n") == 1
+
+
+def test_control_characters_in_names_stay_out_of_the_terminal(sculpt, tmp_path):
+    torch.save({"\x1b[31mred": 1}, tmp_path / "m.pt")
+    _, _, err = sculpt("analyze", tmp_path / "m.pt")
+    assert "\x1b" not in err
+
+
+def test_tasks_are_listed(sculpt):
+    code, out, _ = sculpt("tasks")
+    assert code == 0
+    assert "8,2,1,2,16" in out and "6,3,3,3" in out
+
+
+def test_the_version_is_told(sculpt):
+    assert sculpt("--version")[:2] == (0, "sculpt 0.1.0\n")
+
+
+def test_an_interrupted_run_says_how_to_resume_and_resumes(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "sculpt_plugin", "run", "4,2,4", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    record = out / "checkpoint" / "record.jsonl"
+    deadline = time.monotonic() + 60
+    while not record.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(2)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Resume with the same command: sculpt run 4,2,4" in err
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert (out / "report.json").exists()
