@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError
-from sculpt_plugin.pruning.masks import Masks, apply
+from sculpt_plugin.pruning.masks import Masks
 from sculpt_plugin.pruning.record import Step
 
 FORMAT = "sculpt-checkpoint/1"
@@ -52,7 +52,6 @@ def restore(model: nn.Module, snapshot: Snapshot) -> None:
     with torch.no_grad():
         for name, tensor in _tensors(model):
             tensor.copy_(snapshot.tensors[name])
-    apply(model, snapshot.masks)
     model.zero_grad(set_to_none=True)
 
 
@@ -107,17 +106,24 @@ def start(
     return snapshot, record
 
 
-def note(folder: Path, step: Step, snapshot: Snapshot) -> None:
-    """Write down one turn: its state where it was accepted, then its line.
+def note_state(folder: Path, step: Step, snapshot: Snapshot) -> None:
+    """Write down the state of an accepted turn; its line must follow.
 
     Raises:
         CheckpointError: The disk is full or gone; what was there before stays whole.
     """
-    if step.accepted:
-        tensors = {f"tensor/{name}": x for name, x in snapshot.tensors.items()}
-        masks = {f"mask/{name}": x for name, x in snapshot.masks.keep.items()}
-        metadata = {"format": FORMAT, "step": json.loads(step.to_json())}
-        store.write_tensors(folder / STATE, {**tensors, **masks}, metadata=metadata)
+    tensors = {f"tensor/{name}": x for name, x in snapshot.tensors.items()}
+    masks = {f"mask/{name}": x for name, x in snapshot.masks.keep.items()}
+    metadata = {"format": FORMAT, "step": json.loads(step.to_json())}
+    store.write_tensors(folder / STATE, {**tensors, **masks}, metadata=metadata)
+
+
+def note(folder: Path, step: Step) -> None:
+    """Write down one turn as a line of the record.
+
+    Raises:
+        CheckpointError: The disk is full or gone; what was there before stays whole.
+    """
     store.append_line(folder / RECORD, step.to_json())
 
 

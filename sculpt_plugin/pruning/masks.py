@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool
@@ -45,7 +46,7 @@ class Masks:
         }
         return cls(keep, coupling.weights)
 
-    @property
+    @cached_property
     def edge_count(self) -> int:
         """How many edges are kept."""
         return sum(int(self.keep[name].sum()) for name in self.weights)
@@ -54,6 +55,11 @@ class Masks:
     def edge_total(self) -> int:
         """How many edges there were."""
         return sum(self.keep[name].numel() for name in self.weights)
+
+    @cached_property
+    def gone(self) -> dict[str, Bool[Tensor, "..."]]:
+        """What is masked, for the parameters of which anything is."""
+        return {name: ~keep for name, keep in self.keep.items() if not keep.all()}
 
     @property
     def density(self) -> float:
@@ -155,7 +161,6 @@ class HoldMasks:
 def _pairs(model: nn.Module, masks: Masks) -> list[tuple[nn.Parameter, Tensor]]:
     """Pair each parameter with what is gone of it; a full mask needs no pair."""
     parameters = dict(model.named_parameters())
-    pairs = []
     for name, keep in masks.keep.items():
         parameter = parameters.get(name)
         if parameter is None or parameter.shape != keep.shape:
@@ -164,6 +169,7 @@ def _pairs(model: nn.Module, masks: Masks) -> list[tuple[nn.Parameter, Tensor]]:
                 f"The masks hold {name!r} of shape {list(keep.shape)}, which {found} "
                 "in this model: use the model that the masks were made for."
             )
-        if not keep.all():
-            pairs.append((parameter, ~keep.to(parameter.device)))
-    return pairs
+    return [
+        (parameters[name], gone.to(parameters[name].device))
+        for name, gone in masks.gone.items()
+    ]

@@ -174,16 +174,22 @@ def sculpt(
     ranking = _Ranking(-1, {}, "dense")
     try:
         while attempt := _next_attempt(record, snapshot.masks, coupling, units, edges):
+            disk.restore(model, snapshot)
             if (ranking.turn, ranking.stage) != (snapshot.turn, attempt.stage):
                 ranking = _rank(search, snapshot, attempt.stage)
             floor = _floor(record, min_score, max_drop)
-            step, trial = _turn(search, snapshot, ranking, attempt, len(record), floor)
+            masks = _masked(search, snapshot.masks, ranking, attempt)
+            step = _turn(search, masks, attempt, len(record), floor)
             if step.stage == "dense" and not step.accepted:
                 raise too_low(floor, step.score)
+            if step.accepted:
+                trial = disk.capture(model, masks, step.turn)
+                if folder is not None:
+                    disk.note_state(folder, step, trial)
+                snapshot = trial
             if folder is not None:
-                disk.note(folder, step, trial)
+                disk.note(folder, step)
             record.append(step)
-            snapshot = trial if step.accepted else snapshot
             if on_step is not None:
                 on_step(step)
     finally:
@@ -260,7 +266,6 @@ _STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")
 def _rank(search: _Search, snapshot: disk.Snapshot, stage: StageName) -> _Ranking:
     """Measure the importances of what a snapshot left, where the stage needs them."""
     scores: dict[str, Tensor] = {}
-    disk.restore(search.model, snapshot)
     with seeded(search.seed, _SCORING, snapshot.turn):
         if stage == "units":
             _measure(search, search.unit_importance)
@@ -282,23 +287,24 @@ def _measure(search: _Search, importance: tp.importance.Importance) -> None:
         )
 
 
-def _turn(
-    search: _Search,
-    snapshot: disk.Snapshot,
-    ranking: _Ranking,
-    attempt: _Attempt,
-    turn: int,
-    floor: float,
-) -> tuple[Step, disk.Snapshot]:
-    """Try one attempt: mask, train, evaluate."""
-    began = time.perf_counter()
-    masks, total = snapshot.masks, snapshot.masks.edge_total
+def _masked(
+    search: _Search, masks: Masks, ranking: _Ranking, attempt: _Attempt
+) -> Masks:
+    """Give the masks that an attempt tries."""
     if attempt.stage == "units":
-        total = search.coupling.unit_count
-        masks = drop_units(masks, search.coupling, ranking.scores, attempt.gone)
+        return drop_units(masks, search.coupling, ranking.scores, attempt.gone)
     if attempt.stage == "edges":
-        masks = drop_edges(masks, ranking.scores, attempt.gone)
-    disk.restore(search.model, snapshot)
+        return drop_edges(masks, ranking.scores, attempt.gone)
+    return masks
+
+
+def _turn(
+    search: _Search, masks: Masks, attempt: _Attempt, turn: int, floor: float
+) -> Step:
+    """Try one attempt on the model as it is: mask, train, evaluate."""
+    began = time.perf_counter()
+    in_units = attempt.stage == "units"
+    total = search.coupling.unit_count if in_units else masks.edge_total
     where = f"turn {turn} ({attempt.stage})"
     with seeded(search.seed, _TRAINING, turn):
         handle = attach(search.model, masks)
@@ -311,7 +317,7 @@ def _turn(
         finally:
             handle.remove()
     score = checked_score(score, where)
-    step = Step(
+    return Step(
         stage=attempt.stage,
         turn=turn,
         removed=attempt.gone,
@@ -322,7 +328,6 @@ def _turn(
         density=masks.density,
         seconds=time.perf_counter() - began,
     )
-    return step, disk.capture(search.model, masks, turn)
 
 
 def _ask(function: Callable, model: nn.Module, name: str, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -30,10 +31,12 @@ def lowest(scores: Float[Tensor, " entry"], count: int) -> Int[Tensor, " chosen"
     """
     if count <= 0:
         return torch.empty(0, dtype=torch.long)
-    bound = scores.kthvalue(count).values
-    below = (scores < bound).nonzero().flatten()
-    tied = (scores == bound).nonzero().flatten()
-    return torch.cat([below, tied[: count - len(below)]]).sort().values
+    values = scores.cpu().numpy()
+    bound = np.partition(values, count - 1)[count - 1]
+    chosen = values < bound
+    tied = np.flatnonzero(values == bound)
+    chosen[tied[: count - np.count_nonzero(chosen)]] = True
+    return torch.from_numpy(np.flatnonzero(chosen))
 
 
 def drop_units(
@@ -68,7 +71,7 @@ def drop_units(
                 f"its {group.size} units, got {found}."
             )
         score = score.detach().to("cpu", torch.float64)
-        check_finite(score[live], of=f"layer {group.name!r}")
+        check_finite(score, live, of=f"layer {group.name!r}")
         ranked.append(torch.where(live, _spare_last(score, live), torch.inf))
     flat, live = torch.cat(ranked), torch.cat(alive)
     gone_now = int((~live).sum())
@@ -93,7 +96,7 @@ def drop_edges(masks: Masks, scores: Mapping[str, Tensor], count: int) -> Masks:
     Raises:
         DataError: A score is missing, has the wrong shape, or is not finite.
     """
-    flat = []
+    kept, flat = [], []
     for name in masks.weights:
         score, keep = scores.get(name), masks.keep[name]
         if score is None or score.shape != keep.shape:
@@ -102,20 +105,23 @@ def drop_edges(masks: Masks, scores: Mapping[str, Tensor], count: int) -> Masks:
                 f"The importance must score {name!r} in its shape {list(keep.shape)}, "
                 f"got {found}."
             )
-        check_finite(score[keep], of=f"{name!r}")
-        flat.append(torch.where(keep, score.detach(), torch.inf).flatten())
+        check_finite(score, keep, of=f"{name!r}")
+        kept.append(keep.flatten())
+        flat.append(score.detach().flatten())
+    # Ranking only what is left costs less and less as the network gets sparser.
+    left = torch.cat(kept).nonzero().flatten()
     gone_now = masks.edge_total - masks.edge_count
-    return masks.without_edges(lowest(torch.cat(flat), count - gone_now))
+    return masks.without_edges(left[lowest(torch.cat(flat)[left], count - gone_now)])
 
 
-def check_finite(scores: Tensor, *, of: str) -> None:
-    """Refuse scores that cannot be ranked."""
-    wrong = int((~torch.isfinite(scores)).sum())
-    if wrong:
+def check_finite(scores: Tensor, keep: Tensor, *, of: str) -> None:
+    """Refuse scores that cannot be ranked; those of what is gone do not matter."""
+    wrong = keep & ~torch.isfinite(scores)
+    if wrong.any():
         raise DataError(
-            f"Scores must be finite, but {wrong} of {scores.numel()} of {of} are not: "
-            "the loss or the weights have diverged; lower the learning rate in train, "
-            "or check the batches for NaN."
+            f"Scores must be finite, but {int(wrong.sum())} of {int(keep.sum())} of "
+            f"{of} are not: the loss or the weights have diverged; lower the learning "
+            "rate in train, or check the batches for NaN."
         )
 
 
