@@ -1,0 +1,74 @@
+"""The README's code runs as it stands, given a model, data and two functions."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.output = nn.Linear(4, 16), nn.Linear(16, 2)
+
+    def forward(self, x):
+        return self.output(self.hidden(x).relu())
+
+
+def project():
+    """What a reader's own project has."""
+    inputs = torch.randn(64, 4)
+    targets = (inputs[:, 0] > 0).long()
+    data = torch.utils.data.TensorDataset(inputs, targets)
+
+    def train(model):
+        adam = torch.optim.Adam(model.parameters(), lr=0.02)
+        for _ in range(30):
+            adam.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            adam.step()
+
+    def evaluate(model):
+        with torch.no_grad():
+            return (model(inputs).argmax(1) == targets).float().mean().item()
+
+    model = Network()
+    train(model)
+    return {
+        "torch": torch,
+        "model": model,
+        "example_inputs": inputs[:1],
+        "train": train,
+        "evaluate": evaluate,
+        "validation_loader": torch.utils.data.DataLoader(data, batch_size=16),
+    }
+
+
+def test_the_readmes_code_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = project()
+    for block in BLOCKS:
+        exec(compile(block, "README.md", "exec"), names)
+    density, score = map(float, capsys.readouterr().out.split())
+    assert density < 0.5
+    assert score > 0.9
+    assert names["report"].to_dict()["modules"]
+    assert (tmp_path / "sculpting" / "record.jsonl").exists()
+
+
+def test_adding_it_to_a_project_takes_twelve_lines():
+    lines = [line for line in BLOCKS[0].splitlines() if line.strip()]
+    assert len(lines) <= 12
+
+
+@pytest.mark.parametrize(
+    "path", re.findall(r"\]\((docs/[^)]+)\)", (ROOT / "README.md").read_text())
+)
+def test_the_pictures_are_there(path):
+    assert (ROOT / path).exists()
