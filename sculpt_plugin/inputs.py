@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sculpt_plugin import randomness
 from sculpt_plugin.errors import ModelError
 
 Inputs = Tensor | Sequence[Any] | dict[str, Any]
@@ -38,6 +39,21 @@ def tensors(inputs: Inputs) -> list[Tensor]:
         return [inputs]
     values = inputs.values() if isinstance(inputs, dict) else inputs
     return [value for value in values if isinstance(value, Tensor)]
+
+
+def flat_tensors(output: Any) -> list[Tensor]:
+    """List the tensors in what a model gives, however nested, in order.
+
+    Example:
+        >>> output = {"a": torch.zeros(1), "b": (None, torch.zeros(2))}
+        >>> [len(x) for x in flat_tensors(output)]
+        [1, 2]
+    """
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, list | tuple):
+        return [x for part in output for x in flat_tensors(part)]
+    return [output] if isinstance(output, Tensor) else []
 
 
 def check_call(
@@ -73,27 +89,41 @@ def check_call(
     parameter = next(model.parameters(), None)
     if parameter is None:
         raise ModelError("The model has no parameters: there is nothing to prune.")
-    for tensor in tensors(inputs):
-        if tensor.device != parameter.device:
-            raise ModelError(
-                f"{name} must be on the model's device {str(parameter.device)!r}, got "
-                f"{str(tensor.device)!r}: move one of them with .to(...)."
-            )
-        if tensor.is_floating_point() and tensor.dtype != parameter.dtype:
-            raise ModelError(
-                f"{name} must have the model's dtype {parameter.dtype}, got "
-                f"{tensor.dtype}: convert one of them with .to(...)."
-            )
-    shapes = " and ".join(str(list(tensor.shape)) for tensor in tensors(inputs))
     try:
         with evaluating(model), torch.no_grad():
             call(model, inputs)
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ModelError(
-            f"The model cannot run on {name} of shape {shapes}: {reason.rstrip('.')}. "
-            "Pass inputs as the model's forward takes them, with a batch dimension."
-        ) from error
+        raise ModelError(_why(parameter, inputs, name, error)) from error
+
+
+def _why(parameter: Tensor, inputs: Inputs, name: str, error: Exception) -> str:
+    """Say why a model cannot run on its inputs: device, dtype, or what it said."""
+    for tensor in tensors(inputs):
+        if tensor.device != parameter.device:
+            return (
+                f"{name} must be on the model's device {str(parameter.device)!r}, got "
+                f"{str(tensor.device)!r}: move one of them with .to(...)."
+            )
+        if tensor.is_floating_point() and tensor.dtype != parameter.dtype:
+            return (
+                f"{name} must have the model's dtype {parameter.dtype}, got "
+                f"{tensor.dtype}: convert one of them with .to(...)."
+            )
+    shapes = " and ".join(str(list(tensor.shape)) for tensor in tensors(inputs))
+    return (
+        f"The model cannot run on {name} of shape {shapes}: {one_line(error)}. "
+        "Pass inputs as the model's forward takes them, with a batch dimension."
+    )
+
+
+def one_line(error: BaseException) -> str:
+    r"""Give an error's text on one line, or its name where it has none.
+
+    Example:
+        >>> one_line(ValueError("two\nlines."))
+        'two lines'
+    """
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 @contextlib.contextmanager
@@ -115,3 +145,39 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextlib.contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Leave modes, buffers, plain tensor attributes and random numbers as found.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(2)
+        >>> with undisturbed(norm):
+        ...     norm.running_mean += 1
+        >>> norm.running_mean
+        tensor([0., 0.])
+    """
+    own = [(module, dict(module._buffers)) for module in model.modules()]
+    copies = [(buffer, buffer._version, buffer.clone()) for buffer in model.buffers()]
+    # torch.nn.utils.prune sets `weight` anew in every forward.
+    plain = [
+        (module, {key: x for key, x in vars(module).items() if isinstance(x, Tensor)})
+        for module in model.modules()
+    ]
+    try:
+        with randomness.kept(), evaluating(model):
+            yield
+    finally:
+        for module, buffers in own:
+            module._buffers.clear()
+            module._buffers.update(buffers)
+        for buffer, version, copy in copies:
+            if buffer._version != version:
+                with torch.no_grad():
+                    buffer.copy_(copy)
+        for module, attributes in plain:
+            now = [key for key, x in vars(module).items() if isinstance(x, Tensor)]
+            for key in now:
+                del vars(module)[key]
+            vars(module).update(attributes)

@@ -22,7 +22,8 @@ def kept() -> Iterator[None]:
         True
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count()))
+    used = torch.cuda.is_initialized()
+    devices = list(range(torch.cuda.device_count())) if used else []
     with torch.random.fork_rng(devices=devices):
         try:
             yield

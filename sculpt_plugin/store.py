@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import safetensors
@@ -16,6 +16,9 @@ from sculpt_plugin.errors import CheckpointError
 
 PARTIAL = ".partial-"
 """How a file is called while it is being written."""
+
+LOCK = ".lock"
+"""The file that says whose a folder is."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -41,10 +44,44 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """See the renaming of a file safely to the disk, where folders can be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process while the block runs; a crash lets it go.
+
+    Raises:
+        CheckpointError: Another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    with (folder / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} is in use by another run: wait for it, or choose another "
+                "folder."
+            ) from error
+        yield
 
 
 def append_line(path: Path, line: str) -> None:

@@ -12,8 +12,8 @@ INPUTS = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4)
 TARGETS = torch.stack([INPUTS[:, 0], INPUTS[:, 1] != INPUTS[:, 2]], dim=1).float()
 
 
-def train(model, epochs=40):
-    adam = torch.optim.Adam(model.parameters(), lr=0.03)
+def train(model, owner=None, epochs=40):
+    adam = torch.optim.Adam((owner or model).parameters(), lr=0.03)
     for _ in range(epochs):
         adam.zero_grad()
         noisy = INPUTS + 0.05 * torch.randn_like(INPUTS)

@@ -3,15 +3,17 @@ import os
 import random
 import shutil
 import signal
+import stat
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from networks import mlp
 from small_search import dense, search, search_in, train
 
 from sculpt_plugin import store
-from sculpt_plugin.errors import CheckpointError, TrainError
+from sculpt_plugin.errors import CheckpointError, ThresholdError, TrainError
 from sculpt_plugin.pruning.record import Step
 
 
@@ -56,7 +58,7 @@ def test_a_finished_run_trains_no_more(undisturbed):
     assert same(search(checkpoint=folder, train=unexpected), sculpture)
 
 
-@pytest.mark.parametrize("crash_at", range(24))
+@pytest.mark.parametrize("crash_at", range(32))
 def test_a_crash_at_any_write_is_healed(crash_at, undisturbed, tmp_path, monkeypatch):
     """Die before or in the middle of the n-th write to the disk, then run again."""
     writes = 0
@@ -66,7 +68,7 @@ def test_a_crash_at_any_write_is_healed(crash_at, undisturbed, tmp_path, monkeyp
         nonlocal writes
         writes += 1
         if writes == crash_at + 1:
-            if crash_at % 2:
+            if crash_at % 2 and stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.ftruncate(descriptor, os.fstat(descriptor).st_size - 5)
             raise Crash
         real(descriptor)
@@ -158,6 +160,26 @@ def test_a_full_disk_is_one_line_and_loses_nothing(undisturbed, tmp_path, monkey
     monkeypatch.undo()
     assert not list(tmp_path.glob(store.PARTIAL + "*"))
     assert same(search(checkpoint=tmp_path), undisturbed[0])
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(tmp_path):
+    def again(step):
+        with pytest.raises(CheckpointError, match="in use by another run"):
+            search(checkpoint=tmp_path)
+
+    assert search(checkpoint=tmp_path, units=None, edges=[0.5], on_step=again).record
+
+
+def test_a_threshold_can_be_corrected_in_the_same_folder(tmp_path):
+    with pytest.raises(ThresholdError):
+        search(checkpoint=tmp_path, min_score=98)
+    assert search(checkpoint=tmp_path, min_score=0.98).score >= 0.98
+
+
+def test_another_models_checkpoint_is_refused_in_one_short_line(undisturbed):
+    with pytest.raises(CheckpointError, match="there parameter 0") as caught:
+        search(mlp(4, 9, 9, 2), checkpoint=undisturbed[1])
+    assert len(str(caught.value)) < 400
 
 
 def test_another_runs_checkpoint_is_refused(undisturbed):

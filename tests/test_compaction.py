@@ -9,7 +9,7 @@ from torch import nn
 from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import ModelError
 from sculpt_plugin.pruning.compaction import compact
-from sculpt_plugin.pruning.masks import Masks, apply
+from sculpt_plugin.pruning.masks import Masks, apply, attach
 
 
 def masked(kind):
@@ -118,15 +118,86 @@ def test_the_model_that_was_given_is_not_changed():
     assert all(torch.equal(before[n], x) for n, x in model.state_dict().items())
 
 
-def test_an_operation_over_all_units_is_noticed():
+def test_units_behind_an_operation_over_all_of_them_are_left_alone():
     class Averaged(Chain):
         def forward(self, x):
             hidden = self.layers(x)
-            return self.output(hidden / hidden.mean(1, keepdim=True))
+            return self.output(hidden / (1 + hidden.abs().mean(1, keepdim=True)))
 
-    torch.manual_seed(1)
     model, inputs = warmed(Averaged)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks)
+    assert len(small.units["layers.2"]) == 5
+    assert torch.allclose(small.model(inputs), model(inputs), atol=1e-6)
+
+
+def test_an_operation_that_counts_the_units_is_noticed():
+    class Counted(Chain):
+        def forward(self, x):
+            hidden = self.layers(x)
+            return self.output(hidden * hidden.shape[1])
+
+    model, inputs = warmed(Counted)
     masks = some_masks(model, inputs)
     apply(model, masks)
     with pytest.raises(ModelError, match="depends on how many units"):
         compact(model, inputs, masks=masks)
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_channel_is_read_while_any_of_its_positions_is(column):
+    """After a flatten, channel 0 has columns 0 and 1, and channel 1 has 2 and 3."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(4, 1))
+    keep = torch.zeros(1, 4, dtype=torch.bool)
+    keep[0, column] = True
+    masks = Masks({"2.weight": keep}, ("2.weight",))
+    apply(model, masks)
+    small = compact(model, torch.zeros(1, 1, 2, 1), masks=masks)
+    assert small.units["0"].tolist() == [0]
+    inputs = torch.randn(5, 1, 2, 1)
+    assert torch.allclose(small.model(inputs), model(inputs))
+
+
+def test_conv_nets_with_few_edges_left_compute_the_same():
+    for seed in range(10):
+        torch.manual_seed(seed)
+        model, inputs = warmed(Residual)
+        masks = Masks.dense(model, couple(model, inputs))
+        some = torch.randperm(masks.edge_total)[: masks.edge_total * 9 // 10]
+        masks = masks.without_edges(some)
+        apply(model, masks)
+        small = compact(model, inputs, masks=masks)
+        assert torch.allclose(small.model(inputs), model(inputs), atol=1e-5)
+
+
+def test_transposed_convolutions_are_cut():
+    model = nn.Sequential(
+        nn.ConvTranspose2d(1, 6, 2), nn.ReLU(), nn.ConvTranspose2d(6, 2, 2)
+    )
+    inputs = torch.randn(3, 1, 4, 4)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks)
+    assert small.model[0].out_channels < 6
+    assert torch.allclose(small.model(inputs), model(inputs), atol=1e-5)
+
+
+def test_ignored_layers_keep_their_units_and_frozen_parameters_stay_frozen():
+    model, inputs = warmed(Chain)
+    model.layers[2].weight.requires_grad_(False)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks, ignore=["layers.0"])
+    assert len(small.units["layers.0"]) == 7
+    assert len(small.units["layers.2"]) < 5
+    assert not small.model.layers[2].weight.requires_grad
+
+
+def test_a_model_with_masks_on_is_compacted():
+    model, inputs = warmed(Chain)
+    masks = some_masks(model, inputs)
+    attach(model, masks)
+    small = compact(model, inputs, masks=masks)
+    assert not small.model._forward_pre_hooks
+    assert torch.allclose(small.model(inputs), model(inputs), atol=1e-6)

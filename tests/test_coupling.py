@@ -153,3 +153,160 @@ def test_parametrized_layers_are_refused_with_the_remedy():
     parametrizations.weight_norm(model[0])
     with pytest.raises(ModelError, match="remove_parametrizations"):
         couple(model, torch.zeros(1, 4))
+
+
+class Wired(nn.Module):
+    """Layers by name, and what to do with them."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.wiring = forward
+
+    def forward(self, x):
+        return self.wiring(self, x)
+
+
+def gated(m, x):
+    left, right = m.a(x).chunk(2, dim=1)
+    return m.b(left * right.sigmoid())
+
+
+def attending(m, x):
+    scores = m.a(x) @ m.k(x).transpose(1, 2)
+    return m.b(scores.softmax(-1) @ m.v(x))
+
+
+MISREAD = {
+    "a flatten behind a PReLU": (
+        lambda m, x: m.b(m.act(m.a(x)).flatten(1)),
+        {"a": nn.Conv2d(1, 6, 3), "act": nn.PReLU(), "b": nn.Linear(216, 2)},
+        (1, 8, 8),
+    ),
+    "a flatten of positions": (
+        lambda m, x: m.b(m.a(x).relu().flatten(1)),
+        {"a": nn.Linear(3, 6), "b": nn.Linear(30, 2)},
+        (5, 3),
+    ),
+    "halves that gate each other": (
+        gated,
+        {"a": nn.Linear(3, 6), "b": nn.Linear(3, 2)},
+        (3,),
+    ),
+    "a mean over units": (
+        lambda m, x: m.b(m.a(x).relu().mean(1, keepdim=True)),
+        {"a": nn.Linear(3, 6), "b": nn.Linear(1, 2)},
+        (3,),
+    ),
+    "a pixel shuffle": (
+        lambda m, x: m.b(nn.functional.pixel_shuffle(m.a(x), 2)),
+        {"a": nn.Conv2d(1, 8, 1), "b": nn.Conv2d(2, 2, 1)},
+        (1, 4, 4),
+    ),
+    "channels turned into positions": (
+        lambda m, x: m.b(m.a(x).relu().transpose(1, 2)),
+        {"a": nn.Linear(4, 4), "b": nn.Linear(4, 2)},
+        (4, 4),
+    ),
+    "attention": (
+        attending,
+        {n: nn.Linear(4, 4) for n in "akv"} | {"b": nn.Linear(4, 2)},
+        (3, 4),
+    ),
+    "two flattened convolutions side by side": (
+        lambda m, x: m.b(torch.cat([m.a(x).flatten(1), m.c(x).flatten(1)], 1)),
+        {"a": nn.Conv2d(1, 3, 1), "c": nn.Conv2d(1, 5, 3), "b": nn.Linear(68, 2)},
+        (1, 4, 4),
+    ),
+    "a layer that reads itself and the inputs": (
+        lambda m, x: m.b(m.a(m.a(x).relu()).relu()),
+        {"a": nn.Linear(3, 3), "b": nn.Linear(3, 2)},
+        (3,),
+    ),
+    "a layer that is an output the second time": (
+        lambda m, x: (m.b(m.a(x).relu()), m.a(m.a(x).relu())),
+        {"a": nn.Linear(3, 3), "b": nn.Linear(3, 2)},
+        (3,),
+    ),
+    "a transposed grouped convolution": (
+        lambda m, x: m.b(m.t(m.a(x)).relu()),
+        {
+            "a": nn.Conv2d(1, 6, 1),
+            "t": nn.ConvTranspose2d(6, 6, 2, groups=6),
+            "b": nn.Conv2d(6, 2, 1),
+        },
+        (1, 4, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISREAD)
+def test_units_that_torch_pruning_follows_wrongly_are_left_alone(case):
+    forward, layers, shape = MISREAD[case]
+    coupling = couple(Wired(forward, **layers), torch.randn(2, *shape))
+    assert coupling.prunable == ()
+
+
+@pytest.mark.parametrize(
+    ("forward", "layers"),
+    [
+        (
+            lambda m, x: m.b(m.a(x).relu() - m.a(2 * x).relu()),
+            {"a": nn.Linear(3, 5), "b": nn.Linear(5, 2)},
+        ),
+        (
+            lambda m, x: m.b(m.norm(m.a(x).relu())),
+            {"a": nn.Linear(3, 5), "norm": nn.LayerNorm(5), "b": nn.Linear(5, 2)},
+        ),
+        (
+            lambda m, x: m.b(input=m.a(input=x).relu()),
+            {"a": nn.Linear(3, 5), "b": nn.Linear(5, 2)},
+        ),
+        (
+            lambda m, x: (m.b(m.a(x).sigmoid()), None),
+            {"a": nn.Linear(3, 5), "b": nn.Linear(5, 2)},
+        ),
+    ],
+)
+def test_units_that_are_followed_rightly_may_go(forward, layers):
+    coupling = couple(Wired(forward, **layers), torch.zeros(1, 3))
+    assert [group.name for group in coupling.prunable] == ["a"]
+
+
+def test_tied_weights_are_refused_by_name():
+    model = mlp(4, 4, 4)
+    model[2].weight = model[0].weight
+    with pytest.raises(ModelError, match="'0' and '2' share one weight"):
+        couple(model, torch.zeros(1, 4))
+
+
+def test_ignoring_what_has_no_edges_is_refused():
+    with pytest.raises(ModelError, match="'1', which holds no Linear"):
+        couple(mlp(4, 3, 2), torch.zeros(1, 4), ignore=["1"])
+
+
+def test_transposed_convolutions_make_units_along_their_second_axis():
+    model = nn.Sequential(
+        nn.ConvTranspose2d(1, 5, 2), nn.ReLU(), nn.ConvTranspose2d(5, 2, 2)
+    )
+    group = couple(model, torch.zeros(1, 1, 4, 4)).groups[0]
+    assert [m.axis for m in group.makes] == [1, 0]
+    assert [m.axis for m in group.reads] == [0]
+
+
+def test_a_forward_that_draws_random_numbers_or_counts_leaves_no_trace():
+    class Restless(nn.Linear):
+        def __init__(self):
+            super().__init__(3, 2)
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x + 0 * torch.rand_like(x))
+
+    model = Restless()
+    state = torch.get_rng_state()
+    couple(model, torch.zeros(1, 3))
+    assert torch.equal(state, torch.get_rng_state())
+    assert model.calls == 0

@@ -167,3 +167,23 @@ def test_a_generator_of_batches_is_read_to_its_end():
 def test_no_batches_at_all_are_refused():
     with pytest.raises(DataError, match="got none"):
         UnitSensitivity().measure(Chain(), [], F.cross_entropy)
+
+
+def test_another_copy_of_the_measured_model_is_refused():
+    model, inputs, targets = example(Chain)
+    importance = UnitSensitivity().measure(model, [(inputs, targets)], F.cross_entropy)
+    twin = copy.deepcopy(model)
+    with pytest.raises(DataError, match="has not measured this model"):
+        importance(couple(twin, inputs).prunable[0].root)
+
+
+def test_the_edges_of_transposed_and_grouped_convolutions_are_summed_per_channel():
+    model = torch.nn.Sequential(
+        torch.nn.ConvTranspose2d(1, 4, 1, bias=False),
+        torch.nn.Conv2d(4, 4, 1, groups=2, bias=False),
+    )
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([1.0, 2, 3, 4]).reshape(1, 4, 1, 1))
+        model[1].weight.copy_(torch.arange(10.0, 90, 10).reshape(4, 2, 1, 1))
+    group = couple(model, torch.zeros(1, 1, 2, 2)).groups[0].root
+    assert EdgeMagnitude()(group).tolist() == [41.0, 62.0, 123.0, 144.0]

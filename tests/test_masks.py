@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 import torch
-from networks import ZOO, Chain, warmed
+from networks import ZOO, Chain, Grouped, Residual, warmed
 from torch.nn import functional as F
 
 from sculpt_plugin.coupling import couple
@@ -80,3 +80,36 @@ def test_masks_of_another_model_are_refused():
         ModelError, match=r"'layers.0.weight' of shape \[7, 4\], which is missing"
     ):
         apply(torch.nn.Sequential(torch.nn.Linear(4, 7)), masks)
+
+
+def test_a_grouped_convolution_loses_only_the_columns_that_read_a_unit():
+    model, inputs = warmed(Grouped)
+    coupling = couple(model, inputs)
+    group = next(g for g in coupling.prunable if g.name == "depthwise")
+    masks = Masks.dense(model, coupling)
+    masks = masks.without_units(group, torch.arange(6) == 4)
+    kept = masks.keep["grouped.weight"].flatten(1).int().tolist()
+    assert kept == [[1, 1, 1], [1, 1, 1], [1, 0, 1], [1, 0, 1]]
+
+
+def test_a_unit_with_many_positions_is_alive_while_any_is():
+    model, inputs = warmed(Residual)
+    coupling = couple(model, inputs)
+    masks = Masks.dense(model, coupling)
+    gone = torch.arange(5) == 1
+    masks = masks.without_units(coupling.prunable[0], gone)
+    assert masks.unit_alive(coupling.prunable[0]).tolist() == (~gone).tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_masks_hold_whatever_the_precision(dtype):
+    model, inputs = warmed(Chain)
+    model, inputs = model.to(dtype), inputs.to(dtype)
+    masks = some_masks(model, inputs)
+    attach(model, masks)
+    with torch.no_grad():
+        model.output.weight.fill_(torch.nan)
+    model(inputs)
+    kept = masks.keep["output.weight"]
+    assert (model.output.weight[~kept] == 0).all()
+    assert model.output.weight[kept].isnan().all()

@@ -7,6 +7,7 @@ import torch
 import torch_pruning as tp
 from networks import Residual, mlp
 from small_search import INPUTS, TARGETS, dense, evaluate, search, train
+from torch import nn
 from torch.nn import functional as F
 
 from sculpt_plugin.errors import DataError, ModelError, ThresholdError, TrainError
@@ -54,24 +55,106 @@ def test_each_stage_ends_with_a_failure_at_the_smallest_step(found):
         assert steps[-1].removed == max(accepted, default=steps[-1].removed - 1) + 1
 
 
-def test_a_rejected_step_restores_weights_exactly():
-    states = []
+def test_a_rejected_step_restores_weights_buffers_and_flags_exactly():
+    """After every turn, the next one starts from the last accepted state."""
+    accepted, entered = [], []
+
+    class Counting(nn.Sequential):
+        def __init__(self, *layers):
+            super().__init__(*layers)
+            self.register_buffer("calls", torch.zeros(()), persistent=False)
+
+    def state(model):
+        numbers = [*model.parameters(), *model.buffers()]
+        return [x.detach().clone() for x in numbers], model.training
 
     def spy(model):
-        states.append(copy.deepcopy(model.state_dict()))
+        entered.append(state(model))
         train(model)
+        model.calls += 1
+        model.eval()
+
+    def score(model):
+        accepted.append(state(model)[0])
+        return evaluate(model)
 
     steps = []
-    search(train=spy, on_step=steps.append)
-    tried = [step for step in steps if step.stage != "dense"]
-    rejected = [n for n, step in enumerate(tried) if not step.accepted]
-    assert rejected
-    for first, second in itertools.pairwise(rejected):
-        if second == first + 1 and tried[first].stage == tried[second].stage:
-            # Both attempts start from the same accepted weights, where both kept them.
-            for name, value in states[first].items():
-                both = (value != 0) & (states[second][name] != 0)
-                assert torch.equal(value[both], states[second][name][both])
+    model = Counting(*dense())
+    search(model, train=spy, evaluate=score, on_step=steps.append)
+    last = accepted[0]
+    for step, (numbers, training), after in zip(
+        steps[1:], entered, accepted[1:], strict=True
+    ):
+        assert training
+        for before, now in zip(last, numbers, strict=True):
+            # What this turn has masked is zero already; all else is as it was.
+            assert torch.equal(torch.where(now == 0, 0, before), now)
+        assert numbers[-1] == last[-1]
+        last = after if step.accepted else last
+    assert not all(step.accepted for step in steps)
+
+
+def test_what_train_writes_into_masked_entries_is_not_evaluated():
+    def naughty(model):
+        train(model)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += (parameter == 0) * 1.0
+
+    def score(model):
+        zeros.append(sum(int((p == 0).sum()) for p in model.parameters()))
+        return evaluate(model)
+
+    zeros = []
+    search(train=naughty, evaluate=score)
+    assert min(zeros[1:]) > 0
+
+
+def test_gradient_importances_of_torch_pruning_get_gradients():
+    sculpture = search(unit_importance=tp.importance.GroupTaylorImportance())
+    assert sculpture.density < 0.3
+    assert all(p.grad is None for p in sculpture.model.parameters())
+
+
+def test_an_importance_that_fails_is_named():
+    class Broken(tp.importance.Importance):
+        def __call__(self, group):
+            raise IndexError("no such\nchannel")
+
+    with pytest.raises(DataError, match="raised IndexError on layer '0': no such"):
+        search(unit_importance=Broken())
+
+
+def test_numbers_of_other_libraries_are_numbers(tmp_path):
+    sculpture = search(
+        min_score=np.float64(1), units=np.float64(0.3), edges=(0, np.float64(0.5)),
+        checkpoint=tmp_path,
+    )  # fmt: skip
+    assert sculpture.score == 1.0
+
+
+def test_inputs_given_as_a_dict_are_passed_by_name():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = dense()
+
+        def forward(self, *, values):
+            return self.inside(values)
+
+    model = Named()
+    batches = [({"values": INPUTS}, TARGETS)]
+
+    def score(model):
+        return evaluate(lambda x: model(values=x))
+
+    sculpture = sculpt(
+        model, {"values": INPUTS}, train=lambda m: train(lambda x: m(values=x), m),
+        evaluate=score, batches=batches, min_score=1.0, units=0.3, edges=None,
+        loss=F.binary_cross_entropy_with_logits,
+    )  # fmt: skip
+    assert sculpture.density < 0.6
+    assert sculpture.compact().model(values=INPUTS).shape == TARGETS.shape
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_no_trace():
@@ -166,7 +249,7 @@ def failing(model):
         ({"min_score": 98.0}, ThresholdError, "a fraction, pass min_score=0.98"),
         ({"units": None, "edges": None}, DataError, "At least one of units and edges"),
         ({"units": 3.0}, DataError, "units must be a share"),
-        ({"seed": -1}, DataError, "seed must be 0 or above"),
+        ({"seed": -1}, DataError, "seed must be a whole number"),
         ({"train": failing}, TrainError, r"train raised ZeroDivisionError in turn 1"),
         ({"evaluate": failing}, TrainError, r"evaluate raised .* in turn 0 \(dense\)"),
         ({"evaluate": lambda m: float("nan")}, DataError, "finite number, got nan"),

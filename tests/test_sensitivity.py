@@ -211,3 +211,102 @@ def test_batches_of_the_wrong_shape_are_refused():
             [(torch.zeros(2, 9), None)],
             F.cross_entropy,
         )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda y, t: F.cross_entropy(y, t, weight=torch.tensor([1.0, 2.0, 5.0])),
+        lambda y, t: F.cross_entropy(y, t, ignore_index=0),
+        lambda y, t: F.cross_entropy(y, t).square(),
+    ],
+)
+def test_a_loss_that_is_no_mean_or_sum_of_samples_is_refused(loss):
+    model = mlp(4, 5, 3)
+    batches = [(torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 2]))]
+    with pytest.raises(DataError, match="loss must be|loss.* raised"):
+        unit_sensitivity(model, couple(model, batches[0][0]), batches, loss)
+
+
+def test_a_summed_loss_with_several_targets_is_known_for_a_sum():
+    model = mlp(4, 5, 3)
+    inputs, targets = torch.randn(8, 4), torch.randn(8, 3)
+
+    def loss(outputs, pair):
+        return ((outputs - pair[0]).square() * pair[1]).sum()
+
+    scores = [
+        unit_sensitivity(
+            model,
+            couple(model, inputs),
+            [
+                (x, (t, t.abs()))
+                for x, t in zip(inputs.split(size), targets.split(size), strict=True)
+            ],
+            loss,
+        )["0"]
+        for size in (8, 4)
+    ]
+    assert torch.allclose(scores[0], scores[1])
+
+
+def test_samples_along_another_axis_are_refused():
+    class TimeFirst(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.below, self.above = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.above(self.below(x).relu()).sum(0)
+
+    model = TimeFirst()
+    batches = [(torch.randn(5, 4, 3), torch.randint(0, 2, (4,)))]
+    with pytest.raises(DataError, match=r"the 4 samples along its first axis"):
+        unit_sensitivity(model, couple(model, batches[0][0]), batches, F.cross_entropy)
+
+
+def test_a_loss_that_raises_and_targets_that_do_not_fit_are_one_line():
+    model = mlp(4, 5, 3)
+    batches = [(torch.randn(6, 4), torch.randn(7, 9))]
+    with pytest.raises(DataError, match=r"loss\(outputs, targets\) raised") as caught:
+        unit_sensitivity(model, couple(model, batches[0][0]), batches, F.mse_loss)
+    assert "\n" not in str(caught.value)
+
+
+def test_batches_that_fail_while_they_are_read_are_one_line():
+    def broken():
+        yield torch.randn(6, 4), torch.randint(0, 3, (6,))
+        raise RuntimeError("worker 3\ndied")
+
+    model = mlp(4, 5, 3)
+    with pytest.raises(DataError, match="reading it failed: worker 3 died"):
+        unit_sensitivity(
+            model, couple(model, torch.zeros(1, 4)), broken(), F.cross_entropy
+        )
+
+
+def test_half_precision_models_are_scored():
+    model = mlp(4, 5, 3).bfloat16()
+    batches = [(torch.randn(6, 4).bfloat16(), torch.randint(0, 3, (6,)))]
+    scores = unit_sensitivity(
+        model, couple(model, batches[0][0]), batches, F.cross_entropy
+    )
+    assert scores["0"].isfinite().all()
+    assert scores["0"].any()
+
+
+def test_a_model_without_hidden_units_has_no_unit_scores():
+    model = mlp(4, 3)
+    batches = [(torch.randn(6, 4), torch.randint(0, 3, (6,)))]
+    coupling = couple(model, batches[0][0])
+    assert unit_sensitivity(model, coupling, batches, F.cross_entropy) == {}
+
+
+def test_a_layer_that_does_not_run_has_edges_of_score_zero():
+    model = mlp(4, 5, 3)
+    model.add_module("spare", nn.Linear(3, 3))
+    model.forward = lambda x: model[2](model[1](model[0](x)))
+    batches = [(torch.randn(6, 4), torch.randint(0, 3, (6,)))]
+    scores = edge_sensitivity(model, edge_layers(model), batches, F.cross_entropy)
+    assert not scores["spare.weight"].any()
+    assert scores["0.weight"].any()

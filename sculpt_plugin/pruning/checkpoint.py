@@ -39,7 +39,7 @@ def capture(model: nn.Module, masks: Masks, turn: int) -> Snapshot:
         >>> layer = nn.Linear(1, 1)
         >>> before = capture(layer, Masks({}, ()), 0)
         >>> _ = layer.weight.data.zero_()
-        >>> restore(layer, before)
+        >>> restore(layer, before, flags(layer))
         >>> bool(layer.weight != 0)
         True
     """
@@ -47,16 +47,37 @@ def capture(model: nn.Module, masks: Masks, turn: int) -> Snapshot:
     return Snapshot(turn, tensors, masks)
 
 
-def restore(model: nn.Module, snapshot: Snapshot) -> None:
-    """Put a model's parameters and buffers back as they were, and drop gradients."""
+def flags(model: nn.Module) -> dict[str, list[bool]]:
+    """Note which parts of a model train, and which of its parameters.
+
+    Example:
+        >>> flags(nn.Linear(1, 1))
+        {'training': [True], 'requires_grad': [True, True]}
+    """
+    return {
+        "training": [module.training for module in model.modules()],
+        "requires_grad": [parameter.requires_grad for parameter in model.parameters()],
+    }
+
+
+def restore(
+    model: nn.Module, snapshot: Snapshot, noted: Mapping[str, Sequence[bool]]
+) -> None:
+    """Put a model's numbers and flags back as they were, and drop gradients."""
     with torch.no_grad():
         for name, tensor in _tensors(model):
             tensor.copy_(snapshot.tensors[name])
     model.zero_grad(set_to_none=True)
+    for module, training in zip(model.modules(), noted["training"], strict=True):
+        module.training = training
+    for parameter, needed in zip(
+        model.parameters(), noted["requires_grad"], strict=True
+    ):
+        parameter.requires_grad_(needed)
 
 
 def start(
-    folder: Path, settings: Mapping[str, object], masks: Masks
+    folder: Path, settings: Mapping[str, object], dense: Snapshot
 ) -> tuple[Snapshot | None, list[Step]]:
     """Open a checkpoint: a new one, or what an earlier run left.
 
@@ -67,7 +88,7 @@ def start(
     Args:
         folder: Where the checkpoint is or shall be.
         settings: What must be the same for a run to go on.
-        masks: Masks of the unpruned model, for their names and shapes.
+        dense: The unpruned model, for its names and shapes.
 
     Returns:
         The last accepted state, or None in a new checkpoint, and the steps so far.
@@ -77,26 +98,25 @@ def start(
     """
     store.make_folder(folder)
     settings = {"format": FORMAT, **json.loads(json.dumps(settings))}
-    if not (folder / SETTINGS).exists():
-        foreign = [p.name for p in folder.iterdir() if not _is_partial(p)]
+    for path in folder.iterdir():
+        if path.name.startswith(store.PARTIAL):
+            path.unlink()
+    if not ((folder / STATE).exists() or (folder / RECORD).exists()):
+        # Nothing was reached here yet, so there is nothing to go on from.
+        foreign = {p.name for p in folder.iterdir()} - {SETTINGS, store.LOCK}
         if foreign:
             raise CheckpointError(
                 f"{folder} must be empty or a checkpoint, but it holds "
-                f"{sorted(foreign)[0]!r}: choose another folder."
+                f"{min(foreign)!r}: choose another folder."
             )
         text = json.dumps(settings, indent=1) + "\n"
         store.write_bytes(folder / SETTINGS, text.encode())
         return None, []
     _check_settings(folder, settings)
-    for path in folder.iterdir():
-        if _is_partial(path):
-            path.unlink()
     record = _read_record(folder)
     if not (folder / STATE).exists():
-        if record:
-            raise _damaged(folder, f"{STATE} is missing")
-        return None, []
-    snapshot, step = _read_state(folder, masks)
+        raise _damaged(folder, f"{STATE} is missing")
+    snapshot, step = _read_state(folder, dense)
     if step.turn == len(record):
         store.append_line(folder / RECORD, step.to_json())
         record.append(step)
@@ -130,11 +150,6 @@ def note(folder: Path, step: Step) -> None:
 def _tensors(model: nn.Module) -> Sequence[tuple[str, Tensor]]:
     """List parameters and buffers, those outside `state_dict` too."""
     return [*model.named_parameters(), *model.named_buffers()]
-
-
-def _is_partial(path: Path) -> bool:
-    """Tell whether a file is one that a crash left half written."""
-    return path.name.startswith(store.PARTIAL)
 
 
 def _check_settings(folder: Path, settings: Mapping[str, object]) -> None:
@@ -178,7 +193,7 @@ def _read_record(folder: Path) -> list[Step]:
     return steps
 
 
-def _read_state(folder: Path, masks: Masks) -> tuple[Snapshot, Step]:
+def _read_state(folder: Path, dense: Snapshot) -> tuple[Snapshot, Step]:
     """Read the last accepted state and its step."""
     tensors, metadata = store.read_tensors(folder / STATE)
     parts: dict[str, dict[str, Tensor]] = {"tensor": {}, "mask": {}}
@@ -187,12 +202,13 @@ def _read_state(folder: Path, masks: Masks) -> tuple[Snapshot, Step]:
         parts.setdefault(kind, {})[rest] = tensor
     try:
         step = Step.from_json(json.dumps(metadata["step"]))
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"{STATE} has no step") from error
-    shapes = {name: x.shape for name, x in parts["mask"].items()}
-    if shapes != {name: x.shape for name, x in masks.keep.items()}:
-        raise _damaged(folder, f"the masks in {STATE}")
-    # As many masks as the model has, on its own devices.
+    for kind, wanted in (("tensor", dense.tensors), ("mask", dense.masks.keep)):
+        found = {name: (x.shape, x.dtype) for name, x in parts[kind].items()}
+        if found != {name: (x.shape, x.dtype) for name, x in wanted.items()}:
+            raise _damaged(folder, f"{STATE} holds another model's {kind}s")
+    masks = dense.masks
     keep = {n: parts["mask"][n].to(x.device) for n, x in masks.keep.items()}
     return Snapshot(step.turn, parts["tensor"], Masks(keep, masks.weights)), step
 

@@ -14,12 +14,8 @@ from torch import Tensor, nn
 from sculpt_plugin import randomness
 from sculpt_plugin.coupling import Coupling, couple, edge_layers, output_axis, roles
 from sculpt_plugin.errors import DataError
-from sculpt_plugin.pruning.sensitivity import (
-    Batches,
-    Loss,
-    edge_sensitivity,
-    unit_sensitivity,
-)
+from sculpt_plugin.pruning.samples import Batches, Loss
+from sculpt_plugin.pruning.sensitivity import edge_sensitivity, unit_sensitivity
 
 
 class Measured(tp.importance.Importance):
@@ -113,13 +109,14 @@ class UnitSensitivity(Measured):
                 coupling, batches = _couple_by(model, batches)
             found = unit_sensitivity(model, coupling, batches, loss)
         self._scores.clear()
+        for layer in edge_layers(model).values():
+            # Not a number: a unit that must stay.
+            size = layer.get_parameter("weight").shape[output_axis(layer)]
+            self._scores[layer] = torch.full((size,), torch.nan, dtype=torch.float64)
         for group in coupling.prunable:
             for layer, is_output, index, unit in roles(group.root):
                 if is_output:
-                    size = layer.get_parameter("weight").shape[output_axis(layer)]
-                    empty = torch.full((size,), torch.nan, dtype=torch.float64)
-                    scores = self._scores.setdefault(layer, empty)
-                    scores[index] = found[group.name][unit]
+                    self._scores[layer][index] = found[group.name][unit]
         return self
 
     def __call__(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -130,15 +127,15 @@ class UnitSensitivity(Measured):
         Raises:
             DataError: The model has changed since it was measured, or was not measured.
         """
-        if not self._scores:
-            raise DataError(
-                "UnitSensitivity has measured nothing: call .measure(model, batches, "
-                "loss) before pruning."
-            )
         result = torch.full((len(group[0].idxs),), torch.nan, dtype=torch.float64)
         for layer, is_output, index, unit in roles(group):
-            scores = self._scores.get(layer)
-            if is_output and scores is not None:
+            if is_output:
+                scores = self._scores.get(layer)
+                if scores is None:
+                    raise DataError(
+                        "UnitSensitivity has not measured this model: call .measure("
+                        "model, batches, loss) before pruning."
+                    )
                 _check_size(layer, scores.shape[0], output_axis(layer))
                 result[unit] = scores[index]
         return None if result.isnan().all() else result.nan_to_num(0.0)
@@ -256,8 +253,8 @@ class EdgeSensitivity(EdgeImportance):
         scores = self._scores.get(layer)
         if scores is None:
             raise DataError(
-                "EdgeSensitivity has not measured this model: call .measure(model, "
-                "batches, loss) before pruning."
+                "EdgeSensitivity has not measured this model: call .measure("
+                "model, batches, loss) before pruning."
             )
         _check_size(layer, scores.shape[0], 0)
         _check_size(layer, scores.shape[1], 1)

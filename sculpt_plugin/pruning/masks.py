@@ -72,7 +72,8 @@ class Masks:
         for member in group.makes:
             mask = self.keep[member.parameter].movedim(member.axis, 0)
             kept = mask.flatten(1).any(1) if mask.ndim > 1 else mask
-            alive[member.unit] |= kept[member.index].cpu()
+            # By number: after a flatten one unit has many positions.
+            alive[member.unit[kept[member.index.to(kept.device)].cpu()]] = True
         return alive
 
     def without_units(self, group: UnitGroup, gone: Bool[Tensor, " unit"]) -> "Masks":
@@ -141,21 +142,35 @@ def attach(model: nn.Module, masks: Masks) -> RemovableHandle:
         >>> layer.weight[0, 1].item()
         0.0
     """
-    hook = HoldMasks(_pairs(model, masks))
+    bits = [
+        (parameter, _bits(parameter, gone)) for parameter, gone in _pairs(model, masks)
+    ]
+    hook = HoldMasks(bits)
     hook(model, ())
     return model.register_forward_pre_hook(hook)
 
 
 @dataclass(frozen=True, eq=False)
 class HoldMasks:
-    """A forward pre-hook that zeroes masked entries; a class so that it pickles."""
+    """A forward pre-hook that zeroes masked entries; a class so that it pickles.
+
+    It runs before every forward, so it must cost little: a number AND all its bits is
+    itself, AND none of them is zero, even where it was not finite.
+    """
 
     pairs: list[tuple[nn.Parameter, Tensor]]
 
     def __call__(self, module: nn.Module, inputs: tuple) -> None:
         """Zero the masked entries, whatever the optimizer did to them."""
-        for parameter, gone in self.pairs:
-            parameter.data.masked_fill_(gone, 0)
+        for parameter, bits in self.pairs:
+            parameter.data.view(bits.dtype).bitwise_and_(bits)
+
+
+def _bits(parameter: nn.Parameter, gone: Tensor) -> Tensor:
+    """Give a mask as whole numbers of the parameter's width: all bits, or none."""
+    widths = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    width = widths[parameter.element_size()]
+    return torch.zeros_like(gone, dtype=width).masked_fill_(~gone, -1)
 
 
 def _pairs(model: nn.Module, masks: Masks) -> list[tuple[nn.Parameter, Tensor]]:

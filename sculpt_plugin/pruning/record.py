@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 StageName = Literal["dense", "units", "retrain", "edges"]
 
@@ -51,6 +51,16 @@ class Step:
             ValueError: The line is torn or holds something else.
         """
         try:
-            return cls(**json.loads(line))
+            step = cls(**json.loads(line))
         except TypeError as error:
             raise ValueError(f"not a step: {line!r}") from error
+        counts = (step.turn, step.removed, step.left, step.total)
+        numbers = (step.score, step.density, step.seconds)
+        if (
+            step.stage not in get_args(StageName)
+            or not all(type(count) is int for count in counts)
+            or not all(isinstance(number, int | float) for number in numbers)
+            or type(step.accepted) is not bool
+        ):
+            raise ValueError(f"not a step: {line!r}")
+        return step

@@ -8,6 +8,7 @@ from torch import nn
 
 from sculpt_plugin.coupling import Coupling
 from sculpt_plugin.errors import DataError, ModelError, SculptError, ThresholdError
+from sculpt_plugin.pruning.importance import EdgeImportance
 from sculpt_plugin.pruning.schedule import Schedule, check
 
 
@@ -43,6 +44,7 @@ def check_arguments(
     units: Schedule | None,
     edges: Schedule | None,
     seed: int,
+    edge_importance: Any,
 ) -> None:
     """Refuse arguments that cannot be meant."""
     if (min_score is None) == (max_drop is None):
@@ -52,7 +54,11 @@ def check_arguments(
         )
     limit = min_score if min_score is not None else max_drop
     assert limit is not None
-    if not math.isfinite(limit) or (max_drop is not None and max_drop < 0):
+    if (
+        not _is_number(limit)
+        or not math.isfinite(limit)
+        or (max_drop is not None and max_drop < 0)
+    ):
         name = "min_score" if max_drop is None else "max_drop"
         rule = "finite" if max_drop is None else "a finite number, 0 or above"
         raise ThresholdError(f"{name} must be {rule}, got {limit}.")
@@ -60,20 +66,22 @@ def check_arguments(
         raise DataError(
             "At least one of units and edges must be given, got None twice."
         )
-    if seed < 0:
-        raise DataError(f"seed must be 0 or above, got {seed}.")
+    if not isinstance(seed, int) or seed < 0:
+        raise DataError(f"seed must be a whole number, 0 or above, got {seed!r}.")
+    if edge_importance is not None and not isinstance(edge_importance, EdgeImportance):
+        raise DataError(
+            "edge_importance must score single edges, as EdgeMagnitude() and "
+            f"EdgeSensitivity() do, got {type(edge_importance).__name__}."
+        )
     for name, schedule in (("units", units), ("edges", edges)):
         if schedule is not None:
             check(schedule, name=name)
 
 
 def check_model(
-    model: nn.Module,
-    coupling: Coupling,
-    units: Schedule | None,
-    edges: Schedule | None,
+    coupling: Coupling, units: Schedule | None, edges: Schedule | None
 ) -> None:
-    """Refuse a model with nothing to prune or with broken weights."""
+    """Refuse a model with nothing to prune."""
     if units is not None and not coupling.prunable:
         reasons = "; ".join(f"{g.name!r}: {g.obstacle}" for g in coupling.groups)
         raise ModelError(
@@ -82,7 +90,6 @@ def check_model(
         )
     if edges is not None and not coupling.weights:
         raise ModelError("All layers with edges are ignored: pass edges=None.")
-    check_weights(model, "before pruning", ModelError)
 
 
 def check_weights(model: nn.Module, when: str, error: type[SculptError]) -> None:
@@ -93,3 +100,12 @@ def check_weights(model: nn.Module, when: str, error: type[SculptError]) -> None
                 f"Weights must be finite, but {name!r} is not {when}: train with a "
                 "lower learning rate."
             )
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether something is a number, of whatever library."""
+    try:
+        float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not isinstance(value, str | bool)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from sculpt_plugin.errors import DataError
 
@@ -21,10 +22,15 @@ def linear(ratio: float, steps: int) -> list[float]:
     Returns:
         `steps + 1` shares, the first 0 and the last `ratio`.
 
+    Raises:
+        DataError: `steps` is below 1.
+
     Example:
         >>> linear(0.5, 2)
         [0.0, 0.25, 0.5]
     """
+    if steps < 1:
+        raise DataError(f"steps must be 1 or more, got {steps}.")
     return [turn / steps * ratio for turn in range(steps + 1)]
 
 
@@ -38,6 +44,7 @@ def check(schedule: Schedule, *, name: str) -> None:
     Raises:
         DataError: With what was found.
     """
+    schedule = plain(schedule)
     if isinstance(schedule, int | float):
         if not 0 < schedule <= 1:
             raise DataError(
@@ -51,6 +58,31 @@ def check(schedule: Schedule, *, name: str) -> None:
             f"{name} must be shares that rise from 0 to at most 1, as linear(0.9, 10) "
             f"gives them, got {list(schedule)}."
         )
+
+
+def plain(schedule: Any) -> Any:
+    """Give a schedule as a float or a list of floats, whatever numbers it has.
+
+    Raises:
+        DataError: It is neither a number nor numbers.
+
+    Example:
+        >>> plain(1), plain((0, 0.5))
+        (1.0, [0.0, 0.5])
+    """
+    if schedule is None:
+        return None
+    try:
+        if isinstance(schedule, str | bool):
+            raise TypeError
+        if hasattr(schedule, "__len__") and getattr(schedule, "ndim", 1):
+            return [float(share) for share in schedule]
+        return float(schedule)
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(
+            "A schedule must be a share such as 0.05, or shares such as linear(0.9, "
+            f"10), got {schedule!r}."
+        ) from None
 
 
 def next_count(

@@ -3,25 +3,27 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch_pruning as tp
-from torch import Tensor, nn
+from torch import nn
 
+from sculpt_plugin import store
 from sculpt_plugin.coupling import Coupling, couple
-from sculpt_plugin.errors import SculptError, TrainError
-from sculpt_plugin.inputs import Inputs
+from sculpt_plugin.errors import ModelError, SculptError, TrainError
+from sculpt_plugin.inputs import Inputs, check_call, one_line
 from sculpt_plugin.pruning import checkpoint as disk
 from sculpt_plugin.pruning.compaction import Compacted, compact
 from sculpt_plugin.pruning.importance import (
     EdgeImportance,
     EdgeMagnitude,
-    Measured,
     UnitSensitivity,
 )
 from sculpt_plugin.pruning.masks import Masks, apply, attach
+from sculpt_plugin.pruning.ranking import TRAINING, Ranking, Search, rank
 from sculpt_plugin.pruning.record import StageName, Step
 from sculpt_plugin.pruning.refusals import (
     check_arguments,
@@ -30,12 +32,10 @@ from sculpt_plugin.pruning.refusals import (
     checked_score,
     too_low,
 )
-from sculpt_plugin.pruning.schedule import Schedule, next_count
+from sculpt_plugin.pruning.samples import Batches, Loss
+from sculpt_plugin.pruning.schedule import Schedule, next_count, plain
 from sculpt_plugin.pruning.selection import drop_edges, drop_units
-from sculpt_plugin.pruning.sensitivity import Batches, Loss
 from sculpt_plugin.randomness import seeded
-
-_SCORING, _TRAINING = 0, 1  # two streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ class Sculpture:
     record: tuple[Step, ...]
     min_score: float
     _example_inputs: Inputs = field(repr=False)
+    _ignore: tuple[str, ...] = field(repr=False)
 
     @property
     def score(self) -> float:
@@ -67,7 +68,9 @@ class Sculpture:
 
     def compact(self) -> Compacted:
         """Cut out what is pruned; see `compact`."""
-        return compact(self.model, self._example_inputs, masks=self.masks)
+        return compact(
+            self.model, self._example_inputs, masks=self.masks, ignore=self._ignore
+        )
 
 
 def sculpt(
@@ -110,14 +113,17 @@ def sculpt(
         units: The share of all units to remove per turn, or shares as torch-pruning's
             schedulers give them. None leaves the units alone.
         edges: The same for edges, counted from what is gone with the units.
-        unit_importance: Ranks units: any importance of torch-pruning. Default:
-            `UnitSensitivity()`.
+        unit_importance: Ranks units: an importance of torch-pruning that reads weights
+            or gradients. Default: `UnitSensitivity()`.
         edge_importance: Ranks edges. Default: `EdgeMagnitude()`, as in the paper.
-        ignore: Names of layers that must keep all their units and edges.
+        ignore: Names of layers whose units and edges must stay. Edges from units below
+            them that go are still lost.
         seed: Turn `t` starts from random numbers named by `seed` and `t`. The caller's
             random state is left as it was.
         checkpoint: A folder. A run that was killed and is started again with the same
-            arguments goes on from there and ends with the same weights, bit for bit.
+            arguments goes on from there and ends with the same weights, bit for bit,
+            if `train` and `evaluate` draw on nothing but the model and the global
+            random numbers (a DataLoader with a generator of its own goes on elsewhere).
         on_step: Called with each `Step` as soon as it is decided.
 
     Returns:
@@ -157,29 +163,40 @@ def sculpt(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
-    check_arguments(min_score, max_drop, units, edges, seed)
+    check_arguments(min_score, max_drop, units, edges, seed, edge_importance)
+    # Plain numbers, whatever library they came from, for the checkpoint's settings.
+    min_score = None if min_score is None else float(min_score)
+    max_drop = None if max_drop is None else float(max_drop)
+    units, edges = plain(units), plain(edges)
+    check_call(model, example_inputs)
+    check_weights(model, "before pruning", ModelError)
     coupling = couple(model, example_inputs, ignore=ignore)
-    check_model(model, coupling, units, edges)
-    search = _Search(
+    check_model(coupling, units, edges)
+    search = Search(
         model, coupling, train, evaluate, batches, loss,
         unit_importance or UnitSensitivity(), edge_importance or EdgeMagnitude(), seed,
     )  # fmt: skip
+    flags = disk.flags(model)
     snapshot = disk.capture(model, Masks.dense(model, coupling), 0)
     record: list[Step] = []
     folder = None if checkpoint is None else Path(checkpoint)
-    if folder is not None:
-        settings = _settings(search, min_score, max_drop, units, edges, ignore)
-        found, record = disk.start(folder, settings, snapshot.masks)
-        snapshot = found or snapshot
-    ranking = _Ranking(-1, {}, "dense")
-    try:
+    ranking = Ranking(-1, {}, "dense")
+    with ExitStack() as stack:
+        if folder is not None:
+            store.make_folder(folder)
+            stack.enter_context(store.locked(folder))
+            settings = _settings(search, min_score, max_drop, units, edges, ignore)
+            found, record = disk.start(folder, settings, snapshot)
+            snapshot = found or snapshot
+        stack.callback(lambda: disk.restore(model, snapshot, flags))
         while attempt := _next_attempt(record, snapshot.masks, coupling, units, edges):
-            disk.restore(model, snapshot)
+            began = time.perf_counter()
+            disk.restore(model, snapshot, flags)
             if (ranking.turn, ranking.stage) != (snapshot.turn, attempt.stage):
-                ranking = _rank(search, snapshot, attempt.stage)
+                ranking = rank(search, snapshot, attempt.stage)
             floor = _floor(record, min_score, max_drop)
             masks = _masked(search, snapshot.masks, ranking, attempt)
-            step = _turn(search, masks, attempt, len(record), floor)
+            step = _turn(search, masks, attempt, len(record), floor, began)
             if step.stage == "dense" and not step.accepted:
                 raise too_low(floor, step.score)
             if step.accepted:
@@ -192,11 +209,9 @@ def sculpt(
             record.append(step)
             if on_step is not None:
                 on_step(step)
-    finally:
-        disk.restore(model, snapshot)
     return Sculpture(
         model, snapshot.masks, tuple(record), _floor(record, min_score, max_drop),
-        example_inputs,
+        example_inputs, tuple(ignore),
     )  # fmt: skip
 
 
@@ -205,29 +220,6 @@ class _Attempt(NamedTuple):
 
     stage: StageName
     gone: int
-
-
-class _Ranking(NamedTuple):
-    """Importances of what an accepted turn left."""
-
-    turn: int
-    scores: dict[str, Tensor]
-    stage: StageName
-
-
-@dataclass(frozen=True, eq=False)
-class _Search:
-    """What stays the same through a search."""
-
-    model: nn.Module
-    coupling: Coupling
-    train: Callable[[nn.Module], Any]
-    evaluate: Callable[[nn.Module], float]
-    batches: Batches
-    loss: Loss
-    unit_importance: tp.importance.Importance
-    edge_importance: EdgeImportance
-    seed: int
 
 
 def _next_attempt(
@@ -263,33 +255,7 @@ def _next_attempt(
 _STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")
 
 
-def _rank(search: _Search, snapshot: disk.Snapshot, stage: StageName) -> _Ranking:
-    """Measure the importances of what a snapshot left, where the stage needs them."""
-    scores: dict[str, Tensor] = {}
-    with seeded(search.seed, _SCORING, snapshot.turn):
-        if stage == "units":
-            _measure(search, search.unit_importance)
-            for group in search.coupling.prunable:
-                found = search.unit_importance(group.root)  # pyright: ignore
-                if found is not None:
-                    scores[group.name] = found
-        if stage == "edges":
-            _measure(search, search.edge_importance)
-            scores = search.edge_importance.edge_scores(search.model)
-    return _Ranking(snapshot.turn, scores, stage)
-
-
-def _measure(search: _Search, importance: tp.importance.Importance) -> None:
-    """Let an importance that looks at data do so."""
-    if isinstance(importance, Measured):
-        importance.measure(
-            search.model, search.batches, search.loss, coupling=search.coupling
-        )
-
-
-def _masked(
-    search: _Search, masks: Masks, ranking: _Ranking, attempt: _Attempt
-) -> Masks:
+def _masked(search: Search, masks: Masks, ranking: Ranking, attempt: _Attempt) -> Masks:
     """Give the masks that an attempt tries."""
     if attempt.stage == "units":
         return drop_units(masks, search.coupling, ranking.scores, attempt.gone)
@@ -299,14 +265,18 @@ def _masked(
 
 
 def _turn(
-    search: _Search, masks: Masks, attempt: _Attempt, turn: int, floor: float
+    search: Search,
+    masks: Masks,
+    attempt: _Attempt,
+    turn: int,
+    floor: float,
+    began: float,
 ) -> Step:
     """Try one attempt on the model as it is: mask, train, evaluate."""
-    began = time.perf_counter()
     in_units = attempt.stage == "units"
     total = search.coupling.unit_count if in_units else masks.edge_total
     where = f"turn {turn} ({attempt.stage})"
-    with seeded(search.seed, _TRAINING, turn):
+    with seeded(search.seed, TRAINING, turn):
         handle = attach(search.model, masks)
         try:
             if attempt.stage != "dense":
@@ -338,8 +308,8 @@ def _ask(function: Callable, model: nn.Module, name: str, where: str) -> Any:
         raise
     except Exception as error:
         raise TrainError(
-            f"{name} raised {type(error).__name__} in {where}: {error}. The model is "
-            "back in its last accepted state; mend it and run again."
+            f"{name} raised {type(error).__name__} in {where}: {one_line(error)}. The "
+            "model is back in its last accepted state; mend it and run again."
         ) from error
 
 
@@ -354,7 +324,7 @@ def _floor(
 
 
 def _settings(
-    search: _Search,
+    search: Search,
     min_score: float | None,
     max_drop: float | None,
     units: Schedule | None,
@@ -363,16 +333,30 @@ def _settings(
 ) -> dict[str, object]:
     """Gather what must be the same for a killed run to go on."""
     return {
-        "parameters": {
-            name: [*parameter.shape, str(parameter.dtype)]
+        **{
+            f"parameter {name}": [*parameter.shape, str(parameter.dtype)]
             for name, parameter in search.model.named_parameters()
         },
         "min_score": min_score,
         "max_drop": max_drop,
         "units": units,
         "edges": edges,
-        "unit_importance": type(search.unit_importance).__name__,
-        "edge_importance": type(search.edge_importance).__name__,
+        "unit_importance": _described(search.unit_importance),
+        "edge_importance": _described(search.edge_importance),
         "ignore": list(ignore),
         "seed": search.seed,
     }
+
+
+def _described(importance: tp.importance.Importance) -> str:
+    """Name an importance with its plain settings."""
+    plain_values = {
+        name: value
+        for name, value in sorted(vars(importance).items())
+        if isinstance(value, bool | int | float | str | None)
+    }
+    return (
+        f"{type(importance).__name__}({plain_values})"
+        if plain_values
+        else (type(importance).__name__)
+    )

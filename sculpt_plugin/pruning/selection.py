@@ -31,7 +31,9 @@ def lowest(scores: Float[Tensor, " entry"], count: int) -> Int[Tensor, " chosen"
     """
     if count <= 0:
         return torch.empty(0, dtype=torch.long)
-    values = scores.cpu().numpy()
+    # numpy knows no bfloat16.
+    values = scores.float() if scores.dtype == torch.bfloat16 else scores
+    values = values.cpu().numpy()
     bound = np.partition(values, count - 1)[count - 1]
     chosen = values < bound
     tied = np.flatnonzero(values == bound)

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,13 +11,17 @@ from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup
 from sculpt_plugin.errors import DataError
-from sculpt_plugin.inputs import Inputs, call, check_call, evaluating, tensors
-
-Batches = Iterable[Any]
-"""Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""
-
-Loss = Callable[[Any, Any], Tensor]
-"""`loss(outputs, targets)`, the mean (or the sum) over the samples of the batch."""
+from sculpt_plugin.inputs import call, check_call, evaluating, one_line
+from sculpt_plugin.pruning.samples import (
+    Batches,
+    Loss,
+    check_batch_axis,
+    checked_pair,
+    loss_of,
+    read,
+    reduction,
+    sample_count,
+)
 
 _ENTRIES_AT_ONCE = 2**24  # of per-sample gradients held in memory together
 
@@ -108,32 +111,38 @@ def _backward(
     model: nn.Module, batches: Batches, loss: Loss, layers: Sequence[str]
 ) -> Iterator[_Batch]:
     """Run forward and backward on each batch, and yield what the layers saw."""
-    summed = None
-    for pair in batches:
-        inputs, targets = _checked_pair(pair)
-        if summed is None:
+    scale: Callable[[int], int] | None = None
+    for pair in read(batches):
+        inputs, targets = checked_pair(pair)
+        if scale is None:
             check_call(model, inputs, name="the inputs in batches")
-        count = len(tensors(inputs)[0])
+        count = sample_count(inputs, targets)
         with torch.enable_grad(), evaluating(model), _watch(model, layers) as watched:
-            outputs = call(model, inputs)
-            value = loss(outputs, targets)
-        _check_loss(value)
-        if summed is None:
-            summed = _is_sum(loss, outputs, targets)
+            try:
+                outputs = call(model, inputs)
+            except Exception as error:
+                raise DataError(
+                    f"The model cannot run on a batch: {one_line(error)}. Let batches "
+                    "yield inputs as the model's forward takes them."
+                ) from error
+            value = loss_of(loss, outputs, targets)
+        if scale is None:
+            scale = reduction(loss, outputs, targets, count)
         seen = [x for calls in watched for name in layers for x in calls.get(name, [])]
-        found = torch.autograd.grad(value, seen, allow_unused=True)
-        scale = 1 if summed else count
-        gradient = {
-            id(x): torch.zeros_like(x) if g is None else g * scale
-            for x, g in zip(seen, found, strict=True)
-        }
+        known = [x for x in seen if x.requires_grad]
+        found = torch.autograd.grad(value, known, allow_unused=True) if known else ()
+        gradient = {id(x): torch.zeros_like(x) for x in seen}
+        for x, g in zip(known, found, strict=True):
+            if g is not None:
+                gradient[id(x)] = g * scale(count)
         taken = [
             {name: [gradient[id(x)] for x in calls.get(name, [])] for name in layers}
             for calls in watched
         ]
-        detached = {n: [x.detach() for x in xs] for n, xs in watched[0].items()}
-        yield _Batch(count, detached, *taken)
-    if summed is None:
+        entered = {n: [x.detach() for x in watched[0].get(n, [])] for n in layers}
+        check_batch_axis(entered, count)
+        yield _Batch(count, entered, *taken)
+    if scale is None:
         raise DataError(
             "batches must yield at least one (inputs, targets) pair, got none: pass a "
             "list or a DataLoader, which can be read more than once."
@@ -148,13 +157,15 @@ def _watch(
     inputs: dict[str, list[Tensor]] = {}
     outputs: dict[str, list[Tensor]] = {}
 
-    def before(name: str, module: nn.Module, arguments: tuple) -> tuple:
+    def before(
+        name: str, module: nn.Module, arguments: tuple, named: dict
+    ) -> tuple[tuple, dict]:
         # A tensor of its own for each reader: its gradient is this reader's alone, and
         # no later in-place operation can change it.
-        x = arguments[0]
+        x = next(iter([*arguments, *named.values()]))
         own = x.clone() if x.requires_grad else x.detach().clone().requires_grad_()
         inputs.setdefault(name, []).append(own)
-        return (own, *arguments[1:])
+        return (own,), {}
 
     def after(name: str, module: nn.Module, arguments: tuple, output: Tensor) -> Tensor:
         outputs.setdefault(name, []).append(output)
@@ -165,7 +176,8 @@ def _watch(
     try:
         for name in layers:
             layer = model.get_submodule(name)
-            handles.append(layer.register_forward_pre_hook(partial(before, name)))
+            enter = partial(before, name)
+            handles.append(layer.register_forward_pre_hook(enter, with_kwargs=True))
             handles.append(layer.register_forward_hook(partial(after, name)))
         yield inputs, outputs
     finally:
@@ -182,17 +194,17 @@ def _effect(
     model: nn.Module, name: str, batch: _Batch
 ) -> Float[Tensor, "batch column"]:
     """Add activation times gradient over positions, for each column of a reader."""
-    linear = isinstance(model.get_submodule(name), nn.Linear)
-    total: Tensor | None = None
+    layer = model.get_submodule(name)
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    width = layer.get_parameter("weight").shape[1] * getattr(layer, "groups", 1)
+    total = torch.zeros(batch.count, width, dtype=torch.float64)
     for x, gradient in zip(
         batch.inputs[name], batch.input_gradients[name], strict=True
     ):
-        effect = (x * gradient).to("cpu", torch.float64)
-        effect = effect.movedim(-1 if linear else 1, -1)
+        effect = (x * gradient).movedim(axis, -1)
         # A model may fold positions into the batch; they stay with their sample.
         effect = effect.reshape(batch.count, -1, effect.shape[-1]).sum(1)
-        total = effect if total is None else total + effect
-    assert total is not None  # coupling found the layer in the model's forward
+        total = total + effect.to("cpu", torch.float64)
     return total
 
 
@@ -212,6 +224,8 @@ def _absolute_gradient(
 ) -> Float[Tensor, "..."]:
     """Add up the absolute gradient of a weight over samples, each taken alone."""
     inputs, gradients = batch.inputs[name], batch.output_gradients[name]
+    if not inputs:
+        return torch.zeros_like(layer.get_parameter("weight"))
     rows = inputs[0].shape[:-1] if len(inputs) == 1 else None
     if isinstance(layer, nn.Linear) and rows == (batch.count,):
         # The gradient of one sample is an outer product, and so is its absolute value.
@@ -246,45 +260,3 @@ def _absolute_gradient(
 def _by_sample(values: list[Tensor], batch: _Batch, part: slice) -> list[Tensor]:
     """Give some samples of the batch, each with a batch axis of its own."""
     return [x.unflatten(0, (batch.count, -1))[part] for x in values]
-
-
-def _checked_pair(pair: Any) -> tuple[Inputs, Any]:
-    """Refuse a batch that is no pair or has no samples."""
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise DataError(
-            f"batches must yield (inputs, targets) pairs, got {type(pair).__name__}."
-        )
-    found = tensors(pair[0])
-    if not found or len(found[0]) == 0:
-        raise DataError("A batch must hold at least one sample, got an empty one.")
-    return pair[0], pair[1]
-
-
-def _check_loss(value: Any) -> None:
-    """Refuse a loss that is no single finite number with a gradient."""
-    if not isinstance(value, Tensor) or value.numel() != 1:
-        found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise DataError(
-            f"loss must give a tensor with one number, the mean over the batch, got "
-            f"{found}."
-        )
-    if not torch.isfinite(value).all():
-        raise DataError(
-            f"loss must be finite, got {value.item()}: the model has diverged, or the "
-            "batches hold NaN."
-        )
-    if not value.requires_grad:
-        raise DataError(
-            "loss must depend on the model's outputs, but it has no gradient: does it "
-            "detach them?"
-        )
-
-
-def _is_sum(loss: Loss, outputs: Any, targets: Any) -> bool:
-    """Tell whether a loss adds over samples instead of averaging: double the batch."""
-    if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
-        return False
-    with torch.no_grad():
-        once = loss(outputs, targets)
-        twice = loss(torch.cat([outputs, outputs]), torch.cat([targets, targets]))
-    return bool((twice - 2 * once).abs() < (twice - once).abs())

@@ -1,6 +1,5 @@
 """One run of a model: what entered and left each layer, tied to the autograd graph."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sculpt_plugin.errors import ModelError, TraceError
-from sculpt_plugin.inputs import evaluating
 from sculpt_plugin.tracing.traceable import SUPPORTED, class_name, parts
 
 
@@ -90,43 +88,6 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple | dict):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _tensors(part)
-
-
-@contextlib.contextmanager
-def undisturbed(model: nn.Module, inputs: Tensor) -> Iterator[None]:
-    """Leave modes, buffers, plain tensor attributes and random numbers as found.
-
-    Example:
-        >>> norm = nn.BatchNorm1d(2)
-        >>> with undisturbed(norm, torch.zeros(1, 2)):
-        ...     norm.running_mean += 1
-        >>> norm.running_mean
-        tensor([0., 0.])
-    """
-    own = [(module, dict(module._buffers)) for module in model.modules()]
-    copies = [(buffer, buffer._version, buffer.clone()) for buffer in model.buffers()]
-    # torch.nn.utils.prune sets `weight` anew in every forward.
-    plain = [
-        (module, {key: x for key, x in vars(module).items() if isinstance(x, Tensor)})
-        for module in model.modules()
-    ]
-    devices = [inputs.device] if inputs.is_cuda else []
-    try:
-        with torch.random.fork_rng(devices), evaluating(model):
-            yield
-    finally:
-        for module, buffers in own:
-            module._buffers.clear()
-            module._buffers.update(buffers)
-        for buffer, version, copy in copies:
-            if buffer._version != version:
-                with torch.no_grad():
-                    buffer.copy_(copy)
-        for module, attributes in plain:
-            now = [key for key, x in vars(module).items() if isinstance(x, Tensor)]
-            for key in now:
-                del vars(module)[key]
-            vars(module).update(attributes)
 
 
 def record(model: nn.Module, inputs: Tensor) -> Run:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from sculpt_plugin.errors import ModelError, TraceError
+from sculpt_plugin.inputs import undisturbed
 from sculpt_plugin.tracing.passing import (
     INPUTS,
     Link,
@@ -25,7 +26,7 @@ from sculpt_plugin.tracing.passing import (
     pass_on,
     softmax_over_units,
 )
-from sculpt_plugin.tracing.recording import Call, Run, record, undisturbed
+from sculpt_plugin.tracing.recording import Call, Run, record
 from sculpt_plugin.tracing.traceable import (
     AXES,
     KINDS,
@@ -90,7 +91,7 @@ def wire(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> Wiring:
         (1, array([0, 0, 1, 1, 2, 2]))
     """
     inputs = checked(model, example_inputs)
-    with undisturbed(model, inputs):
+    with undisturbed(model):
         run = record(model, inputs)
         signals = _follow(model, run)
         _check_output(run, signals[run.root])

@@ -1,30 +1,24 @@
-"""Which slices of which parameters live and die with a unit.
+"""torch-pruning's groups, translated into slices of named parameters."""
 
-torch-pruning knows what has to be cut along with a channel: the biases and norms that
-carry it, the columns of the layers that read it, the layers it is added to. This file
-turns its groups into plain indices by parameter name, so that pruning can be a matter
-of masks.
-"""
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import chain
 
 import torch
 import torch_pruning as tp
-from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.instancenorm import _InstanceNorm
-from torch.nn.utils import parametrize
 from torch_pruning import ops
 
-from sculpt_plugin.errors import ModelError
-from sculpt_plugin.inputs import Inputs, call, check_call
-
-WEIGHTED = (_ConvNd, nn.Linear)
-"""The layers whose weights are edges."""
+from sculpt_plugin.coupling.groups import (
+    ACROSS_UNITS,
+    WEIGHTED,
+    Member,
+    UnitGroup,
+    output_axis,
+)
+from sculpt_plugin.inputs import Inputs, call, flat_tensors
 
 _OUTPUT_HANDLERS = (
     tp.prune_linear_out_channels,
@@ -32,150 +26,6 @@ _OUTPUT_HANDLERS = (
     tp.prune_depthwise_conv_out_channels,
 )
 _PER_UNIT = (_BatchNorm, _InstanceNorm)
-_ACROSS_UNITS = (nn.LayerNorm, nn.GroupNorm)
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """The part of one parameter that belongs to the units of a group.
-
-    Attributes:
-        parameter: Dotted name of the parameter.
-        axis: The axis along which units are counted.
-        index: Positions along that axis; of a grouped convolution's columns the number
-            of the input channel, which is a column modulo the axis' length.
-        unit: For each position the number of its unit within the group.
-        rows: Which part of axis 0 is meant, where a grouped convolution reads a unit
-            with some of its rows only.
-    """
-
-    parameter: str
-    axis: int
-    index: Int[Tensor, " position"]
-    unit: Int[Tensor, " position"]
-    rows: slice = field(default_factory=lambda: slice(None))
-
-
-@dataclass(frozen=True, eq=False)
-class UnitGroup:
-    """The units of one layer, or of several layers that are added together.
-
-    Attributes:
-        name: The layer that torch-pruning takes as the group's root.
-        size: Number of units.
-        makes: What produces the units: rows of weights, biases, norms.
-        reads: What reads them: columns of weights.
-        obstacle: Why the units must not be pruned, or None if they may.
-        shrinks: Whether cutting them out leaves the model's function as it is.
-        root: The torch-pruning group itself, over all units.
-    """
-
-    name: str
-    size: int
-    makes: tuple[Member, ...]
-    reads: tuple[Member, ...]
-    obstacle: str | None
-    shrinks: bool
-    root: tp.Group = field(repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Coupling:
-    """A model's units in groups, and its edges.
-
-    Attributes:
-        groups: All groups, in the order of the model's layers.
-        weights: Names of the parameters whose entries are edges, ignored layers left
-            out.
-    """
-
-    groups: tuple[UnitGroup, ...]
-    weights: tuple[str, ...]
-
-    @property
-    def prunable(self) -> tuple[UnitGroup, ...]:
-        """The groups whose units may be pruned."""
-        return tuple(group for group in self.groups if group.obstacle is None)
-
-    @property
-    def unit_count(self) -> int:
-        """How many units may be pruned, over all groups."""
-        return sum(group.size for group in self.prunable)
-
-
-def couple(
-    model: nn.Module, example_inputs: Inputs, *, ignore: Sequence[str] = ()
-) -> Coupling:
-    """Tell which parameters live and die together, by torch-pruning's groups.
-
-    Args:
-        model: The model, left as it was found.
-        example_inputs: A tensor, tuple or dict that the model can be called with.
-        ignore: Dotted names of layers (or of what holds them) that must keep all their
-            units and edges.
-
-    Returns:
-        The groups of units and the names of the weights.
-
-    Raises:
-        ModelError: The model cannot be called with the inputs, has no Linear or
-            convolution layer, or `ignore` names a layer it does not have.
-
-    Example:
-        >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
-        >>> hidden, output = couple(net, torch.zeros(1, 4)).groups
-        >>> [member.parameter for member in (*hidden.makes, *hidden.reads)]
-        ['0.weight', '0.bias', '2.weight']
-        >>> output.obstacle
-        "its units are the model's outputs"
-
-    Reference:
-        Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023.
-    """
-    check_call(model, example_inputs)
-    _check_layers(model, ignore)
-    names = {module: name for name, module in model.named_modules()}
-    order = {module: position for position, module in enumerate(names)}
-    ignored: set[nn.Module] = {
-        module
-        for name in ignore
-        for module in model.get_submodule(name).modules()
-        if isinstance(module, WEIGHTED)
-    }
-    graph, ends = dependency_graph(model, example_inputs)
-    groups = [
-        _unit_group(graph, group, names, ends, ignored)
-        for group in graph.get_all_groups(root_module_types=list(WEIGHTED))
-    ]
-    by_name = {name: module for module, name in names.items()}
-    groups.sort(key=lambda group: order[by_name[group.name]])
-    layers = edge_layers(model)
-    weights = tuple(name for name, layer in layers.items() if layer not in ignored)
-    return Coupling(groups=tuple(groups), weights=weights)
-
-
-def edge_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Give the layers whose weights are edges, by the weight's dotted name.
-
-    Example:
-        >>> list(edge_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU())))
-        ['0.weight']
-    """
-    return {
-        f"{name}.weight" if name else "weight": module
-        for name, module in model.named_modules()
-        if isinstance(module, WEIGHTED)
-    }
-
-
-def output_axis(layer: nn.Module) -> int:
-    """Say along which axis of its weight a layer's outputs are.
-
-    Example:
-        >>> output_axis(nn.Conv2d(1, 8, 3)), output_axis(nn.ConvTranspose2d(1, 8, 3))
-        (0, 1)
-    """
-    return 1 if getattr(layer, "transposed", False) else 0
 
 
 def dependency_graph(
@@ -189,8 +39,9 @@ def dependency_graph(
     ends = []
 
     def remember(output):
-        ends.extend(x.grad_fn for x in tp.utils.flatten_as_list(output))
-        return output
+        parts = flat_tensors(output)
+        ends.extend(x.grad_fn for x in parts)
+        return parts
 
     modes = [(module, module.training) for module in model.modules()]
     frozen = [p for p in model.parameters() if not p.requires_grad]
@@ -241,38 +92,7 @@ def roles(group: tp.Group) -> Iterator[tuple[nn.Module, bool, Tensor, Tensor]]:
             yield layer, item.dep.handler in _OUTPUT_HANDLERS, index, unit
 
 
-def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
-    """Refuse a model without edges, with masks of another tool, or a wrong `ignore`."""
-    layers = {n: m for n, m in model.named_modules() if isinstance(m, WEIGHTED)}
-    if not layers:
-        raise ModelError(
-            "The model has no Linear or convolution layer: there is nothing to prune."
-        )
-    if isinstance(ignore, str):
-        raise ModelError(
-            f"ignore must be a list of names, got {ignore!r}: [{ignore!r}]"
-        )
-    known = [name for name, _ in model.named_modules()]
-    for name in ignore:
-        if name not in known:
-            raise ModelError(
-                f"ignore names {name!r}, which the model does not have. Its layers "
-                f"are {', '.join(layers)}."
-            )
-    for name, layer in layers.items():
-        if hasattr(layer, "weight_orig"):
-            raise ModelError(
-                f"Layer {name!r} is masked by torch.nn.utils.prune: make that "
-                "permanent first, with torch.nn.utils.prune.remove(layer, 'weight')."
-            )
-        if parametrize.is_parametrized(layer):
-            raise ModelError(
-                f"Layer {name!r} is parametrized: make that permanent first, with "
-                "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')."
-            )
-
-
-def _unit_group(
+def unit_group(
     graph: tp.DependencyGraph,
     group: tp.Group,
     names: dict[nn.Module, str],
@@ -300,11 +120,16 @@ def _unit_group(
             continue
         index, unit = torch.tensor(item.idxs), torch.tensor(item.root_idxs)
         where = f"{names[layer]}." if names[layer] else ""
-        if isinstance(layer, _PER_UNIT + _ACROSS_UNITS):
-            shrinks &= isinstance(layer, _PER_UNIT)
+        if isinstance(layer, _PER_UNIT + ACROSS_UNITS):
+            # torch-pruning forgets the running statistics of an instance norm.
+            forgets = isinstance(layer, _InstanceNorm) and layer.track_running_stats
+            shrinks &= isinstance(layer, _PER_UNIT) and not forgets
             makes += _vectors(layer, where, index, unit)
         elif isinstance(layer, WEIGHTED):
-            shrinks &= _is_dense(layer) or _is_depthwise(layer)
+            transposed = getattr(layer, "transposed", False)
+            shrinks &= _is_dense(layer) or (_is_depthwise(layer) and not transposed)
+            if transposed and not _is_dense(layer):
+                obstacle = obstacle or f"{names[layer]!r} is transposed and grouped"
             if is_output:
                 makes.append(Member(f"{where}weight", output_axis(layer), index, unit))
                 if layer.bias is not None:

@@ -1,0 +1,127 @@
+"""The user's samples and loss, refused where they cannot be used."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sculpt_plugin.errors import DataError
+from sculpt_plugin.inputs import Inputs, one_line, tensors
+
+Batches = Iterable[Any]
+"""Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""
+
+Loss = Callable[[Any, Any], Tensor]
+"""`loss(outputs, targets)`, the mean (or the sum) over the samples of the batch."""
+
+
+def checked_pair(pair: Any) -> tuple[Inputs, Any]:
+    """Refuse a batch that is no pair or has no samples."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise DataError(
+            f"batches must yield (inputs, targets) pairs, got {type(pair).__name__}."
+        )
+    found = tensors(pair[0])
+    if not found or len(found[0]) == 0:
+        raise DataError("A batch must hold at least one sample, got an empty one.")
+    return pair[0], pair[1]
+
+
+def read(batches: Batches) -> Iterator[Any]:
+    """Iterate over the user's batches, and say in one line where that fails."""
+    try:
+        yield from batches
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            "batches must be an iterable of (inputs, targets) pairs, and reading it "
+            f"failed: {one_line(error)}. Pass a list or a DataLoader."
+        ) from error
+
+
+def sample_count(inputs: Inputs, targets: Any) -> int:
+    """Count a batch's samples: its targets', or else its inputs'."""
+    if isinstance(targets, Tensor) and targets.ndim > 0:
+        return len(targets)
+    return len(tensors(inputs)[0])
+
+
+def check_batch_axis(entered: dict[str, list[Tensor]], count: int) -> None:
+    """Refuse a layer whose tensors cannot have the samples along their first axis."""
+    for name, calls in entered.items():
+        for x in calls:
+            if len(x) % count:
+                raise DataError(
+                    f"Layer {name!r} must get the {count} samples along its first "
+                    f"axis, and gets shape {list(x.shape)}: put the batch axis first, "
+                    "in the model and in batches."
+                )
+
+
+def loss_of(loss: Loss, outputs: Any, targets: Any) -> Tensor:
+    """Call the user's loss; refuse what is no finite number with a gradient."""
+    try:
+        value = loss(outputs, targets)
+    except Exception as error:
+        raise DataError(
+            f"loss(outputs, targets) raised {type(error).__name__}: {one_line(error)}. "
+            "Do the batches hold the targets that it takes?"
+        ) from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise DataError(
+            f"loss must give a tensor with one number, the mean over the batch, got "
+            f"{found}."
+        )
+    if not torch.isfinite(value).all():
+        raise DataError(
+            f"loss must be finite, got {value.item()}: the model has diverged, or the "
+            "batches hold NaN."
+        )
+    if torch.is_grad_enabled() and not value.requires_grad:
+        raise DataError(
+            "loss must depend on the model's outputs, but it has no gradient: does it "
+            "detach them?"
+        )
+    return value
+
+
+def reduction(
+    loss: Loss, outputs: Any, targets: Any, count: int
+) -> Callable[[int], int]:
+    """Tell from a few samples, taken singly, whether a loss averages or adds them.
+
+    Gives the factor that turns the gradient of a batch's loss into that of each
+    sample's own.
+    """
+    few = min(count, 8)
+    if few == 1:
+        return lambda size: size
+
+    def part(value: Any, start: int, stop: int) -> Any:
+        if isinstance(value, Tensor):
+            alike = value.ndim > 0 and len(value) == count
+            return value[start:stop] if alike else value
+        if isinstance(value, dict):
+            return {key: part(x, start, stop) for key, x in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)([part(x, start, stop) for x in value])
+        return value
+
+    with torch.no_grad():
+        together = float(loss_of(loss, part(outputs, 0, few), part(targets, 0, few)))
+        singly = [
+            float(loss_of(loss, part(outputs, n, n + 1), part(targets, n, n + 1)))
+            for n in range(few)
+        ]
+    tolerance = 1e-3 * (1e-6 + max(abs(x) for x in singly))
+    if abs(together - sum(singly) / few) <= tolerance:
+        return lambda size: size
+    if abs(together - sum(singly)) <= tolerance * few:
+        return lambda size: 1
+    raise DataError(
+        f"loss must be the mean or the sum of its samples' losses, but {few} samples "
+        f"have {together:.6g} together and {sum(singly):.6g} in sum when taken singly: "
+        "leave out class weights and ignore_index, or pass a loss with "
+        "reduction='sum'."
+    )
