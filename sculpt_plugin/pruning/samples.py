@@ -109,12 +109,14 @@ def reduction(
         return value
 
     with torch.no_grad():
-        together = float(loss_of(loss, part(outputs, 0, few), part(targets, 0, few)))
+        value = loss_of(loss, part(outputs, 0, few), part(targets, 0, few))
         singly = [
             float(loss_of(loss, part(outputs, n, n + 1), part(targets, n, n + 1)))
             for n in range(few)
         ]
-    tolerance = 1e-3 * (1e-6 + max(abs(x) for x in singly))
+    together = float(value)
+    rounding = torch.finfo(value.dtype).eps if value.is_floating_point() else 0
+    tolerance = max(1e-3, 16 * rounding) * (1e-6 + max(abs(x) for x in singly))
     if abs(together - sum(singly) / few) <= tolerance:
         return lambda size: size
     if abs(together - sum(singly)) <= tolerance * few:
