@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from sculpt_plugin.errors import GraphError, TraceError
+from sculpt_plugin.pruning.masks import Masks, attach
 from sculpt_plugin.report import analyze
 
 KEYS = ["schema", "layers", "modules", "edges", "coverage", "settings", "versions"]
@@ -60,7 +61,7 @@ def test_layers_and_modules_are_told_by_hand_worked_values():
     assert report["settings"]["method"] == "agglomerative"
 
 
-@pytest.mark.parametrize("how", ["zeroed", "masked by torch", "cut"])
+@pytest.mark.parametrize("how", ["zeroed", "masked by torch", "masked by us", "cut"])
 def test_however_the_network_became_sparse_its_modules_are_the_same(how):
     model = two_halves()
     if how == "masked by torch":
@@ -69,6 +70,12 @@ def test_however_the_network_became_sparse_its_modules_are_the_same(how):
             with torch.no_grad():
                 layer.weight[~mask] = 7.0
             prune.custom_from_mask(layer, "weight", mask)
+    if how == "masked by us":
+        keep = {f"{n}.weight": model[n].weight != 0 for n in (0, 2)}
+        attach(model, Masks(keep, tuple(keep)))
+        with torch.no_grad():
+            for name, kept in keep.items():
+                model.get_parameter(name)[~kept] = 7.0
     if how == "cut":
         small = mlp(4, 2, 2)
         with torch.no_grad():
