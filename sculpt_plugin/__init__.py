@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sculpt_plugin.pruning.record import Step
     from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
     from sculpt_plugin.report import Report, analyze
+    from sculpt_plugin.running import sculpt_task
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "save_masks",
     "schedule",
     "sculpt",
+    "sculpt_task",
     "tasks",
     "trace",
 ]
@@ -71,6 +73,7 @@ _HOMES = {
     "load_masks": "pruning.keeping",
     "save_masks": "pruning.keeping",
     "sculpt": "pruning.sculptor",
+    "sculpt_task": "running",
     "trace": "analysis.trace",
 }
 _MODULES = {

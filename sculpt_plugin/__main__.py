@@ -1,6 +1,25 @@
-"""`python -m sculpt_plugin` is the command `sculpt`."""
+"""Where the command `sculpt` starts: an interrupt is quiet from the first moment on."""
 
-from sculpt_plugin.cli import main
+import os
+import signal
+
+
+def main() -> None:
+    """Run the command `sculpt`."""
+    signal.signal(signal.SIGINT, _interrupted)
+    if hasattr(signal, "SIGPIPE"):
+        # As other programs do where their reader, such as `head`, has seen enough.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    from sculpt_plugin.cli import main as run
+
+    run()
+
+
+def _interrupted(number: int, frame: object) -> None:
+    """Leave at once: an exception in the middle of an import would not get through."""
+    os.write(2, b"sculpt: interrupted\n")
+    os._exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -4,21 +4,21 @@ Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 refused a file that as
 code to be run, 130 interrupted.
 """
 
+import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from sculpt_plugin.errors import SculptError, UnsafeFileError
+from sculpt_plugin.errors import LoadingError, SculptError, UnsafeFileError
+from sculpt_plugin.terminal import explained, fail, make_console, progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sculpt_plugin.loading import LoadedModel
-    from sculpt_plugin.pruning.record import Step
     from sculpt_plugin.report import Report
 
 app = typer.Typer(
@@ -37,26 +37,24 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for all results.")]
 def main() -> NoReturn:
     """Run the command; every error is one line on stderr."""
     try:
-        app(standalone_mode=False)
+        # Some versions of typer give the exit code of an interrupt back.
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except _Interrupted as error:
-        _fail(str(error), 130)
+        fail(str(error), 130)
     except SculptError as error:
-        _fail(str(error), 3 if isinstance(error, UnsafeFileError) else 1)
+        fail(str(error), 3 if isinstance(error, UnsafeFileError) else 1)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted", 130)
+        fail("interrupted", 130)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
-        show = getattr(error, "show", None)
-        if show is None:
+        if os.environ.get("SCULPT_DEBUG"):
             raise
-        show()
-        sys.exit(getattr(error, "exit_code", 2))
-    sys.exit(0)
+        fail(*explained(error))
+    if code == 130:
+        fail("interrupted", 130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 @app.callback(invoke_without_command=True)
@@ -76,7 +74,7 @@ def _options(
 @app.command()
 def demo(out: Out = Path("sculpt-demo")) -> None:
     """Train a small network, prune it, and explain what is left. Takes seconds."""
-    console = _console()
+    console = make_console()
     console.print(
         "A network learns three outputs of six inputs: with p = x0 and x1, "
         "q = x2 and x3, r = x4 and x5, the outputs are\n"
@@ -106,7 +104,7 @@ def tasks() -> None:
             str(len(task.graph.outputs)),
             str(len(task.truth.modules)),
         )
-    console = _console()
+    console = make_console()
     console.print(table)
     console.print("Sculpt one with: sculpt run 4,2,4", style="dim")
 
@@ -118,21 +116,30 @@ def run(
         str, typer.Option(help="Widths of the hidden layers, as 24,24.")
     ] = "24,24",
     unit_step: Annotated[
-        float, typer.Option(help="Per cent of all units to remove per turn.")
+        float,
+        typer.Option(help="Per cent of all units to remove per turn."),
     ] = 65,
     edge_step: Annotated[
-        float, typer.Option(help="Per cent of all edges to remove per turn.")
+        float,
+        typer.Option(help="Per cent of all edges to remove per turn."),
     ] = 1.5,
-    seed: Annotated[int, typer.Option(min=0, help="Names the random numbers.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Names the random numbers.")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for all results; sculpt-TASK if left out."),
     ] = None,
 ) -> None:
     """Train a network for a task, prune it, and explain it. Can be resumed."""
-    widths = _numbers(hidden, name="--hidden")
+    widths = _numbers(hidden, name="--hidden", example="24,24")
+    for name, step in (("--unit-step", unit_step), ("--edge-step", edge_step)):
+        if not 0 < step <= 100:
+            raise typer.BadParameter(
+                f"{name} must be above 0 and at most 100 per cent, got {step:g}."
+            )
     folder = out or Path(f"sculpt-{task.strip('[]').replace(', ', ',')}")
-    _run(_console(), task, widths, unit_step, edge_step, seed, folder)
+    _run(make_console(), task, widths, unit_step, edge_step, seed, folder)
 
 
 @app.command()
@@ -148,13 +155,17 @@ def analyze(
     ] = None,
     hops: Annotated[
         int | None,
-        typer.Option(help="Edges to look ahead; to the outputs if left out."),
+        typer.Option(min=1, help="Edges to look ahead; to the outputs if left out."),
     ] = None,
     merge_threshold: Annotated[
-        float, typer.Option(help="Share of edges that joins clusters across layers.")
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of edges that joins clusters across layers."
+        ),
     ] = 0.9,
     modularity_threshold: Annotated[
-        float, typer.Option(help="Modularity that needs no further test.")
+        float,
+        typer.Option(min=0, max=1, help="Modularity that needs no further test."),
     ] = 0.2,
     input_shape: Annotated[
         str | None,
@@ -180,14 +191,16 @@ def analyze(
     from sculpt_plugin import plot as pictures
 
     loaded = _load(file, model, allow or [], unsafe_load)
-    shape = _numbers(input_shape, name="--input-shape") if input_shape else None
+    shape = None
+    if input_shape is not None:
+        shape = _numbers(input_shape, name="--input-shape", example="1,28,28")
     report = _report(loaded, shape, hops, merge_threshold, modularity_threshold)
     if plot is not None:
         pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
     if json:
         typer.echo(report.to_json())
     else:
-        _console().print(report)
+        make_console().print(report)
 
 
 def _run(
@@ -200,6 +213,8 @@ def _run(
     out: Path,
 ) -> None:
     """Run a task with a progress bar, then show what was found and where it is."""
+    import signal
+
     import torch
     from rich.text import Text
 
@@ -209,7 +224,9 @@ def _run(
     task = boolean.get(name)
     # Truth tables are too small to share among threads.
     torch.set_num_threads(1)
-    with _progress(console) as watch:
+    # From here on an interrupt can say how to go on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with progress(console) as watch:
         try:
             finished = run_task(
                 task,
@@ -233,7 +250,8 @@ def _run(
     console.print()
     for file, what in finished.files.items():
         console.print(Text(f"{out / file}", style="cyan"), Text(what, style="dim"))
-    console.print(Text(f"Next: sculpt analyze {out} --json", style="dim"))
+    following = shlex.join(["sculpt", "analyze", str(out), "--json"])
+    console.print(Text(f"Next: {following}", style="dim"))
 
 
 class _Interrupted(SculptError):
@@ -241,70 +259,45 @@ class _Interrupted(SculptError):
 
     def __init__(self, out: Path) -> None:
         super().__init__(
-            f"stopped; all turns so far are in {out}. Resume with the same command: "
-            f"{' '.join(['sculpt', *sys.argv[1:]])}"
+            f"stopped; what was reached is in {out}. Resume with the same command: "
+            f"{shlex.join(['sculpt', *sys.argv[1:]])}"
         )
-
-
-def _progress(
-    console: "Console",
-) -> AbstractContextManager["Callable[[Step], None]"]:
-    """Show each stage as a bar of what is gone, with score and density."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    @contextmanager
-    def watching() -> Iterator["Callable[[Step], None]"]:
-        bar = Progress(
-            TextColumn("{task.description:>8}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[said]}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        rows: dict[str, TaskID] = {}
-
-        def watch(step: "Step") -> None:
-            if step.stage == "dense":
-                return
-            name = "edges" if step.stage == "retrain" else step.stage
-            if name not in rows:
-                rows[name] = bar.add_task(name, total=step.total, said="")
-            if step.accepted:
-                bar.update(rows[name], completed=step.removed)
-            said = (
-                f"{step.left:>4} of {step.total} left  score {step.score:.3f}  "
-                f"density {step.density:7.2%}  {'kept' if step.accepted else 'undone'}"
-            )
-            bar.update(rows[name], said=said)
-
-        with bar:
-            yield watch
-
-    return watching()
 
 
 def _load(
     file: Path, model: str | None, allow: list[str], unsafe: bool
 ) -> "LoadedModel":
     """Open what the user named, without running what is in it."""
+    from sculpt_plugin.files.formats import recognise
     from sculpt_plugin.loading import from_factory, load_model
 
     if file.is_dir():
-        file = file / "model.safetensors"
+        file = _model_of_run(file)
+    if model is not None and unsafe:
+        raise typer.BadParameter("--model and --unsafe-load cannot go together.")
     if model is not None or allow or unsafe:
         # The user's own modules are looked for where the user stands.
         sys.path.insert(0, str(Path.cwd()))
-    if unsafe:
-        _console(stderr=True).print(f"Loading {file} runs whatever code it holds.")
+    if unsafe and recognise(file) in ("torch zip", "torch legacy"):
+        make_console(stderr=True).print(f"Loading {file} runs whatever code it holds.")
     if model is not None:
         return from_factory(model, state_path=file)
     return load_model(file, allow=allow, unsafe=unsafe)
+
+
+def _model_of_run(folder: Path) -> Path:
+    """Find the model in a folder that `sculpt run` filled."""
+    model = folder / "model.safetensors"
+    if model.exists():
+        return model
+    if (folder / "run.json").exists():
+        raise LoadingError(
+            f"The run in {folder} has not finished: run the same command again."
+        )
+    raise LoadingError(
+        f"{folder} must be a model file or a folder of `sculpt run`, but is another "
+        "folder. Name the file in it."
+    )
 
 
 def _report(
@@ -329,7 +322,14 @@ def _report(
             "pass --input-shape, as in --input-shape 1,28,28."
         )
     dtype = next((p.dtype for p in loaded.model.parameters()), torch.float32)
-    graph = trace(loaded.model, torch.zeros(whole, dtype=dtype))
+    try:
+        inputs = torch.zeros(whole, dtype=dtype)
+    except (RuntimeError, TypeError, MemoryError) as error:
+        raise ModelError(
+            f"An input of shape {list(whole)} must fit the memory: pass a smaller "
+            "--input-shape."
+        ) from error
+    graph = trace(loaded.model, inputs)
     return explain(
         renumber(graph, loaded.units, loaded.sizes),
         covered=coverage(loaded.model),
@@ -339,7 +339,7 @@ def _report(
     )
 
 
-def _numbers(text: str, *, name: str) -> tuple[int, ...]:
+def _numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
     """Read whole numbers above 0, separated by commas."""
     try:
         numbers = tuple(int(part) for part in text.split(","))
@@ -348,20 +348,6 @@ def _numbers(text: str, *, name: str) -> tuple[int, ...]:
     if not numbers or min(numbers) < 1:
         raise typer.BadParameter(
             f"{name} must be whole numbers above 0 with commas between them, as "
-            f"24,24, got {text!r}."
+            f"{example}, got {text!r}."
         )
     return numbers
-
-
-def _console(*, stderr: bool = False) -> "Console":
-    """Make a console that colours a terminal and nothing else."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    """Say on one line what went wrong, and leave."""
-    plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in message)
-    sys.stderr.write(f"sculpt: {plain}\n")
-    sys.exit(code)

@@ -205,14 +205,17 @@ def _allowed_classes(allow: Sequence[str]) -> dict[str, type[nn.Module]]:
     """Import the classes that the user trusts, by both names a pickle may use."""
     classes: dict[str, type[nn.Module]] = {}
     for name in allow:
-        module, _, attribute = name.rpartition(".")
+        # The colon of --model is taken here too.
+        module, _, attribute = name.replace(":", ".").rpartition(".")
         kind = _imported(module, attribute, said=f"--allow {name}")
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise LoadingError(
                 f"--allow takes classes derived from nn.Module, but {quoted(name)} is "
                 f"none. Build the model in your own code with --model pkg.mod:factory."
             )
-        classes[name] = classes[f"{kind.__module__}.{kind.__qualname__}"] = kind
+        classes[f"{module}.{attribute}"] = classes[
+            f"{kind.__module__}.{kind.__qualname__}"
+        ] = kind
     return classes
 
 
@@ -253,11 +256,11 @@ def _built(spec: str) -> nn.Module:
         )
     try:
         model = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The user's own code ran, and can raise anything.
         raise LoadingError(
             f"{quoted(said)} must build a model when called without arguments, but "
-            f"raised {_summary(error)}. Give every argument a default."
+            f"raised {_summary(error)}. Mend it, and give every argument a default."
         ) from None
     if not isinstance(model, nn.Module):
         raise LoadingError(
@@ -325,7 +328,7 @@ def _naming(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _summary(error: Exception) -> str:
+def _summary(error: BaseException) -> str:
     """Give the kind of an error and the start of its text, on one line."""
     line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {line[:120]!r}" if line else type(error).__name__

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from torch import Tensor, nn
 
@@ -14,6 +14,7 @@ from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.analysis.modules import detect
 from sculpt_plugin.analysis.trace import coverage, trace
 from sculpt_plugin.drawing.naming import abbreviated, shortened
+from sculpt_plugin.errors import GraphError
 
 if TYPE_CHECKING:
     import rich.console
@@ -22,7 +23,7 @@ SCHEMA = "sculpt-report/1"
 Method = Literal["agglomerative"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The modules of a network, how they were found, and what that rests on.
 
@@ -39,6 +40,14 @@ class Report:
     hierarchy: Hierarchy
     settings: Mapping[str, Any]
     evidence: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Say how much was found."""
+        live = int((self.hierarchy.label >= 0).sum())
+        return (
+            f"Report({len(self.hierarchy.modules)} modules, {live} live units, "
+            f"{self.graph.edge_count} edges)"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report in the versioned format that other tools read.
@@ -100,10 +109,11 @@ class Report:
         from rich.text import Text
 
         table = Table(title="Modules", title_justify="left", title_style="bold")
-        for name in ("", "level", "units", "layers"):
-            table.add_column(name, justify="right")
-        for name in ("inputs", "outputs", "feeds", "inputs its own"):
-            table.add_column(name)
+        # Folded where there is little room: a name cut short would be another name.
+        for name in ("", "level", "units"):
+            table.add_column(name, justify="right", overflow="fold")
+        for name in ("layers", "inputs", "outputs", "feeds", "separable"):
+            table.add_column(name, overflow="fold")
         for module in self.hierarchy.modules:
             layers = [shortened(self.graph.names[n], room=14) for n in module.layers]
             table.add_row(
@@ -120,7 +130,8 @@ class Report:
         dead = int((self.hierarchy.label < 0).sum())
         table.caption = (
             f"{self.graph.unit_count - dead} live units, {dead} dead; "
-            f"{self.graph.edge_count} edges"
+            f"{self.graph.edge_count} edges\n"
+            "separable: shares no input with another module of its level"
         )
         return table
 
@@ -216,6 +227,9 @@ def explain(
         >>> explain(graph, covered={}).hierarchy.label.tolist()
         [0, 0]
     """
+    if method not in get_args(Method):
+        known = " or ".join(map(repr, get_args(Method)))
+        raise GraphError(f"method must be {known}, got {method!r}.")
     settings = {
         "hops": hops,
         "merge_threshold": merge_threshold,

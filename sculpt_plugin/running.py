@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sculpt_plugin import plot, store
-from sculpt_plugin.errors import CheckpointError
+from sculpt_plugin.errors import CheckpointError, ThresholdError
 from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
@@ -16,7 +16,7 @@ from sculpt_plugin.report import Report, analyze
 from sculpt_plugin.tasks import Task, learning, mlp
 
 FORMAT = "sculpt-run/1"
-RUN = "run.json"
+RUN, CHECKPOINT = "run.json", "checkpoint"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,7 @@ def sculpt_task(
         The sparse network with its record, and its modules.
 
     Raises:
+        TaskError: There is no such network.
         ThresholdError: The dense network does not learn the task.
 
     Example:
@@ -71,6 +72,14 @@ def sculpt_task(
     model = mlp(task, hidden=tuple(hidden), seed=seed)
     with seeded(seed):
         how.train(model)
+    score = how.evaluate(model)
+    if score < 1:
+        widths = ",".join(map(str, hidden))
+        raise ThresholdError(
+            f"A network must learn every row of {task.name} before it is pruned, and "
+            f"hidden layers of {widths} with seed {seed} learn {score:.1%} of its "
+            "bits: choose wider hidden layers, or another seed."
+        )
     inputs = how.batches[0][0]
     sculpture = sculpt(
         model,
@@ -102,7 +111,7 @@ def run_task(
     """Train, prune and explain a network for a task, and write down all of it.
 
     A run that was killed goes on where it was when it is called again with the same
-    arguments; one that has finished is only read.
+    arguments; one that has finished trains no more, and its files are written anew.
 
     Args:
         task: What the network learns, as for `sculpt_task`, like the rest.
@@ -137,7 +146,7 @@ def run_task(
     }
     _claim(folder, {"format": FORMAT, "task": task.name, **settings})
     sculpture, report = sculpt_task(
-        task, **settings, checkpoint=folder / "checkpoint", on_step=on_step
+        task, **settings, checkpoint=folder / CHECKPOINT, on_step=on_step
     )
     return Finished(sculpture, report, _write(folder, sculpture, report))
 
@@ -150,9 +159,15 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     if path.exists():
         try:
             found = json.loads(path.read_text())
-        except (OSError, ValueError):
-            found = {}
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is damaged: restore it from a copy, or start again in another "
+                "folder."
+            ) from error
         different = [name for name in settings if found.get(name) != settings[name]]
+        if different and not (folder / CHECKPOINT).exists():
+            different = []  # nothing was reached here yet
+            store.write_bytes(path, (json.dumps(settings, indent=1) + "\n").encode())
         if different:
             name = different[0]
             raise CheckpointError(

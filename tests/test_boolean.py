@@ -58,7 +58,7 @@ def test_outputs_of_the_reuse_family_alternate():
     ("name", "message"),
     [
         ("[4,2,5]", r"got '\[4,2,5\]': did you mean 4,2,4 or"),
-        ("digits", "got 'digits': see tasks.names"),
+        ("digits", "got 'digits': `sculpt tasks` lists"),
     ],
 )
 def test_unknown_name_is_refused_with_advice(name, message):

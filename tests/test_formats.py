@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from model_files import LEGACY, SAVED, archive, network, refusal, save
 
+from sculpt_plugin.files.formats import recognise
+
 
 def header(content: bytes, length: int | None = None) -> bytes:
     return (len(content) if length is None else length).to_bytes(8, "little") + content
@@ -120,3 +122,13 @@ def test_compressed_archive_is_refused_before_it_unpacks(tmp_path: Path) -> None
     members = {"m/data.pkl": bytes(10**6)}
     path = archive(tmp_path / "model.pt", members, zipfile.ZIP_DEFLATED)
     assert "unpacks to 1000000 bytes" in refusal(path)
+
+
+@pytest.mark.parametrize("length", [0x80, 0x180, 0x1F8B, 0x5A42])
+def test_a_safetensors_header_may_have_any_length(tmp_path, length):
+    """The length comes first in the file, and can look like another format's magic."""
+    header = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    padded = header + b" " * (length - len(header))
+    content = length.to_bytes(8, "little") + padded + b"\0" * 4
+    (tmp_path / "x").write_bytes(content)
+    assert recognise(tmp_path / "x") == "safetensors"

@@ -32,7 +32,7 @@ ALLOWED = {
     "report": GROUND | {"analysis", "drawing"},
     "running": GROUND | {"tasks", "pruning", "plot", "report"},
 }
-FACE = {"__init__", "__main__", "cli"}
+FACE = {"__init__", "__main__", "cli", "terminal"}
 
 
 def part_of(name: str) -> str:

@@ -44,7 +44,8 @@ def renumber(
         numbers = np.asarray(units.get(name, graph.channel[span]), dtype=np.int64)
         whole = int(sizes.get(name, size))
         rising = len(numbers) == size and bool((np.diff(numbers) > 0).all())
-        if not rising or numbers[0] < 0 or not numbers[-1] < whole <= LARGEST:
+        inside = bool(((numbers >= 0) & (numbers < whole)).all())
+        if not rising or not inside or whole > LARGEST:
             raise GraphError(
                 f"The original unit numbers of layer {name!r} must be {size} rising "
                 f"numbers below its size of {whole}: the file does not fit itself, so "

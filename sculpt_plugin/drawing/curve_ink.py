@@ -90,4 +90,6 @@ def draw_score(
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("turn")
     ax.set_ylabel("score", color=blue)
-    ax.legend(loc="lower left", frameon=False)
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False
+    )  # below: no corner of the picture is sure to be empty

@@ -44,7 +44,7 @@ def draw_arrows(page: Page, hierarchy: Hierarchy, places: ModulePlaces) -> None:
                 gid=f"M{source} to M{target}",
             )
         )
-        spots = [] if thicket else along(route, np.array([0.5, 0.35, 0.65, 0.25, 0.75]))
+        spots = [] if thicket else along(route, np.array([0.3, 0.4, 0.22, 0.5, 0.6]))
         for spot in spots:
             taken = any((abs(spot - other) < (0.25, 0.15)).all() for other in written)
             if not taken and (abs(nodes - spot) > aloof).any(axis=1).all():

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from sculpt_plugin.errors import LoadingError
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
 from sculpt_plugin.files.quoting import shown
 
 Format = Literal[
@@ -15,6 +15,8 @@ Format = Literal[
 
 # What `torch.save` puts first in its format of before 1.6.
 LEGACY_MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19"
+
+PICKLE = b"\x80"
 
 # Where a file is surely something else, its name helps more than "unknown".
 STRANGERS = {
@@ -26,7 +28,7 @@ STRANGERS = {
     b"GGUF": "a GGUF file",
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF document",
-    b"\x80": "a pickle that torch.save did not write",
+    PICKLE: "a pickle that torch.save did not write",
 }
 
 SAVE_STATE = "Save the model's state dict with torch.save or safetensors"
@@ -62,23 +64,36 @@ def recognise(path: Path) -> Format:
         return "torch tar"
     if head[:1] == b"\x80" and LEGACY_MAGIC in head[:32]:
         return "torch legacy"
+    if _is_safetensors(path, head):
+        return "safetensors"
     for magic, what in STRANGERS.items():
+        if magic == PICKLE and head.startswith(magic):
+            raise UnsafeFileError(
+                f"{shown(path)} must be a model file, but is {what}, and reading one "
+                f"runs code from it. Nothing was run. {SAVE_STATE}."
+            )
         if head.startswith(magic):
             raise LoadingError(
                 f"{shown(path)} must be a model file, but is {what}. {SAVE_STATE}."
             )
     if _is_text(head):
         raise LoadingError(
-            f"{shown(path)} must be a model file, but is text (a pointer of Git LFS, "
-            f"or a web page saved instead of the file?). Download it again."
+            f"{shown(path)} must be a model file, but is text (a report, a pointer of "
+            f"Git LFS, or a web page saved instead of the file?). Pass the model's own "
+            f"file."
         )
-    # A length of 8 bytes, then JSON.
     if head[8:9] == b"{":
-        return "safetensors"
+        return "safetensors"  # cut off, as its reader will say
     raise LoadingError(
         f"{shown(path)} must be a model file, but starts like none that Sculpt knows "
         f"(torch.save, safetensors). {SAVE_STATE}."
     )
+
+
+def _is_safetensors(path: Path, head: bytes) -> bool:
+    """Tell a length of 8 bytes and then JSON; the length may look like any magic."""
+    length = int.from_bytes(head[:8], "little")
+    return head[8:9] == b"{" and length <= path.stat().st_size
 
 
 def _head(path: Path) -> bytes:

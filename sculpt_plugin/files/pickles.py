@@ -199,7 +199,7 @@ def _failure(path: Path, error: Exception) -> LoadingError:
     if unlisted:
         return _refusal(path, [unlisted[1]])
     if "Only persistent_load of storage" in text:
-        return LoadingError(
+        return UnsafeFileError(
             f"{shown(path)} holds a whole model in PyTorch's format of before 1.6, "
             f"which cannot be read without running code from it. Save its state dict "
             f"instead."

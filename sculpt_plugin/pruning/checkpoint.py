@@ -163,6 +163,11 @@ def _check_settings(folder: Path, settings: Mapping[str, object]) -> None:
         )
     except (OSError, ValueError, AttributeError) as error:
         raise _damaged(folder, f"{SETTINGS} cannot be read") from error
+    if "format" in different:
+        raise CheckpointError(
+            f"{folder} was written by another version of Sculpt: go on with that one, "
+            "or start again in another folder."
+        )
     if different:
         name = different[0]
         raise CheckpointError(

@@ -13,7 +13,7 @@ from sculpt_plugin.coupling import Coupling, UnitGroup
 from sculpt_plugin.errors import ModelError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Masks:
     """Which entries of which parameters are kept.
 
@@ -32,6 +32,10 @@ class Masks:
 
     keep: Mapping[str, Bool[Tensor, "..."]]
     weights: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Say how much is kept."""
+        return f"Masks({self.edge_count} of {self.edge_total} edges kept)"
 
     @classmethod
     def dense(cls, model: nn.Module, coupling: Coupling) -> "Masks":

@@ -31,7 +31,7 @@ def checked_score(score: Any, where: str) -> float:
 def too_low(min_score: float, score: float) -> ThresholdError:
     """Say that the unpruned model is already below the threshold."""
     advice = "train it further, or lower min_score"
-    if min_score > 1 and 0 <= score <= 1:
+    if min_score > 2 and 0 <= score <= 1:
         advice = f"if the score is a fraction, pass min_score={min_score / 100:g}"
     return ThresholdError(
         f"min_score is {min_score:g} but the unpruned model scores {score:g}: {advice}."

@@ -49,9 +49,9 @@ class Sculpture:
         min_score: The score that every accepted turn holds.
     """
 
-    model: nn.Module
+    model: nn.Module = field(repr=False)
     masks: Masks
-    record: tuple[Step, ...]
+    record: tuple[Step, ...] = field(repr=False)
     min_score: float
     _example_inputs: Inputs = field(repr=False)
     _ignore: tuple[str, ...] = field(repr=False)

@@ -59,7 +59,11 @@ def get(name: str) -> Task:
     plain = "".join(name.split()).removeprefix("[").removesuffix("]")
     if plain not in _tasks():
         near = get_close_matches(plain, names(), n=3)
-        advice = f"did you mean {' or '.join(near)}?" if near else "see tasks.names()."
+        advice = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else "`sculpt tasks` lists them."
+        )
         raise TaskError(f"A task must be one of the paper's, got {name!r}: {advice}")
     return _tasks()[plain]
 

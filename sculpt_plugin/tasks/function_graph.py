@@ -59,6 +59,18 @@ class FunctionGraph:
 
     def __post_init__(self) -> None:
         """Refuse a graph whose parts do not make one task."""
+        for name in ("inputs", "outputs"):
+            if isinstance(getattr(self, name), str):
+                raise TaskError(
+                    f"{name} must be a list of names, got the text "
+                    f"{getattr(self, name)!r}: put it in brackets."
+                )
+        for name, gate in dict(self.functions).items():
+            if not isinstance(gate, Gate):
+                raise TaskError(
+                    f"Function {name!r} must be a gate, such as and_('a', 'b'), got "
+                    f"{type(gate).__name__}."
+                )
         object.__setattr__(self, "functions", dict(self.functions))
         _check_names(self)
         _check_functions(self)

@@ -28,7 +28,8 @@ def mlp(
         The network, untrained.
 
     Raises:
-        TaskError: There is no hidden layer, or one without units.
+        TaskError: There is no hidden layer, or one without units or too wide for the
+            memory, or the seed is out of range.
 
     Example:
         >>> from sculpt_plugin import tasks
@@ -44,11 +45,19 @@ def mlp(
             "hidden must be the units of at least one layer, each 1 or more, got "
             f"{tuple(hidden)}: (24, 24) is the paper's smallest."
         )
+    if not 0 <= seed < 2**63:
+        raise TaskError(f"seed must be from 0 to 2**63 - 1, got {seed}.")
     generator = torch.Generator().manual_seed(seed)
     sizes = (len(task.graph.inputs), *hidden, len(task.graph.outputs))
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
-        linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")
+        try:
+            linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")
+        except (RuntimeError, TypeError, MemoryError) as error:
+            raise TaskError(
+                f"hidden must fit the memory, got {tuple(hidden)}: choose narrower "
+                "layers."
+            ) from error
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
