@@ -123,9 +123,7 @@ def run(
         float,
         typer.Option(help="Per cent of all edges to remove per turn."),
     ] = 1.5,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Names the random numbers.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Names the random numbers.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for all results; sculpt-TASK if left out."),

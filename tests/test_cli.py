@@ -216,7 +216,7 @@ def test_a_file_that_asks_for_code_is_refused_with_its_own_exit_code(
             "at most 100 per cent",
         ),
         (["run", "4,2,4", "--edge-step", "200", "--out", "x"], 2, "got 200"),
-        (["run", "4,2,4", "--seed", "9" * 20, "--out", "x"], 2, "--seed"),
+        (["run", "4,2,4", "--seed", "9" * 20, "--out", "x"], 1, "seed must be from"),
         (["run", "4,2,4", "--hidden", "9" * 20, "--out", "x"], 1, "fit the memory"),
         (["run", "4,2,4", "--hidden", "2", "--out", "x"], 1, "choose wider hidden"),
         (["run", "9,9,9", "--out", "x"], 1, "A task must be one of the paper's"),

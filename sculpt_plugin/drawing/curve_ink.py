@@ -21,7 +21,7 @@ def open_scales(
     if ax is None:
         from matplotlib.figure import Figure
 
-        ax = Figure(figsize=(8.0, 4.2)).add_axes((0.09, 0.12, 0.81, 0.72))
+        ax = Figure(figsize=(8.0, 4.4)).add_axes((0.09, 0.18, 0.81, 0.66))
     right = ax.twinx()
     # The score's axes lie above, see-through, so that nothing crosses its dots.
     ax.set_zorder(right.get_zorder() + 1)
@@ -91,5 +91,5 @@ def draw_score(
     ax.set_xlabel("turn")
     ax.set_ylabel("score", color=blue)
     ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False
+        loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False
     )  # below: no corner of the picture is sure to be empty
