@@ -187,3 +187,26 @@ def test_the_edges_of_transposed_and_grouped_convolutions_are_summed_per_channel
         model[1].weight.copy_(torch.arange(10.0, 90, 10).reshape(4, 2, 1, 1))
     group = couple(model, torch.zeros(1, 1, 2, 2)).groups[0].root
     assert EdgeMagnitude()(group).tolist() == [41.0, 62.0, 123.0, 144.0]
+
+
+class TwoFlattened(torch.nn.Module):
+    """torch-pruning's columns of the second convolution lie outside the layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Conv2d(1, 3, 1), torch.nn.Conv2d(1, 5, 3)
+        self.output = torch.nn.Linear(68, 3)
+
+    def forward(self, x):
+        return self.output(torch.cat([self.a(x).flatten(1), self.b(x).flatten(1)], 1))
+
+
+@pytest.mark.parametrize("criterion", [UnitSensitivity, EdgeMagnitude])
+def test_channels_that_a_layer_does_not_have_are_refused(criterion):
+    model, inputs = TwoFlattened(), torch.randn(4, 1, 4, 4)
+    batches = [(inputs, torch.randint(0, 3, (4,)))]
+    importance = criterion().measure(model, batches, F.cross_entropy)
+    graph = tp.DependencyGraph().build_dependency(model, (inputs,))
+    with pytest.raises(DataError, match="follows this model wrongly"):
+        for group in graph.get_all_groups(ignored_layers=[model.output]):
+            importance(group)

@@ -137,7 +137,7 @@ class UnitSensitivity(Measured):
                         "model, batches, loss) before pruning."
                     )
                 _check_size(layer, scores.shape[0], output_axis(layer))
-                result[unit] = scores[index]
+                result[unit] = _at(scores, index)
         return None if result.isnan().all() else result.nan_to_num(0.0)
 
 
@@ -290,10 +290,21 @@ def _sum_over_edges(
         found = True
         if is_output:
             rows = scores.movedim(output_axis(layer), 0).flatten(1).sum(1)
-            total.index_add_(0, unit, rows[index])
+            total.index_add_(0, unit, _at(rows, index))
         else:
-            total.index_add_(0, unit, _column_sums(layer, scores)[index])
+            total.index_add_(0, unit, _at(_column_sums(layer, scores), index))
     return total if found else None
+
+
+def _at(values: Tensor, index: Tensor) -> Tensor:
+    """Look values up; torch-pruning can give positions that a layer does not have."""
+    if len(index) and int(index.max()) >= len(values):
+        raise DataError(
+            f"torch-pruning asks for channel {int(index.max())} of a layer that has "
+            f"{len(values)}: it follows this model wrongly, so name the layers "
+            "concerned in ignored_layers."
+        )
+    return values[index]
 
 
 def _column_sums(layer: nn.Module, scores: Tensor) -> Float[Tensor, " channel"]:

@@ -121,9 +121,10 @@ def sculpt(
         seed: Turn `t` starts from random numbers named by `seed` and `t`. The caller's
             random state is left as it was.
         checkpoint: A folder. A run that was killed and is started again with the same
-            arguments goes on from there and ends with the same weights, bit for bit,
-            if `train` and `evaluate` draw on nothing but the model and the global
-            random numbers (a DataLoader with a generator of its own goes on elsewhere).
+            arguments goes on from there, with the weights in the folder, and ends with
+            the same masks and weights, bit for bit, if `train` and `evaluate` draw on
+            nothing but the model and the global random numbers (a DataLoader with a
+            generator of its own goes on elsewhere).
         on_step: Called with each `Step` as soon as it is decided.
 
     Returns:
