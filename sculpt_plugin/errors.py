@@ -47,3 +47,13 @@ class PlotError(SculptError, RuntimeError):
 
 class TaskError(SculptError, ValueError):
     """A task is unknown, or its function graph is not well formed."""
+
+
+def one_line(error: BaseException) -> str:
+    r"""Give an error's text on one line, or its name where it has none.
+
+    Example:
+        >>> one_line(ValueError("two\nlines."))
+        'two lines'
+    """
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

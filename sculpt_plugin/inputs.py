@@ -1,14 +1,14 @@
 """How a model is called: its inputs as a tensor, a tuple or a dict."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sculpt_plugin import randomness
-from sculpt_plugin.errors import ModelError
+from sculpt_plugin.errors import ModelError, one_line
 
 Inputs = Tensor | Sequence[Any] | dict[str, Any]
 """One tensor, a sequence of positional arguments, or a dict of named ones."""
@@ -39,6 +39,23 @@ def tensors(inputs: Inputs) -> list[Tensor]:
         return [inputs]
     values = inputs.values() if isinstance(inputs, dict) else inputs
     return [value for value in values if isinstance(value, Tensor)]
+
+
+def with_fractions(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
+    """Change every tensor of fractions among the inputs, and nothing else.
+
+    Example:
+        >>> with_fractions((torch.zeros(1), torch.tensor([3])), lambda x: x + 1)
+        [tensor([1.]), tensor([3])]
+    """
+
+    def changed(value: Any) -> Any:
+        is_fraction = isinstance(value, Tensor) and value.is_floating_point()
+        return change(value) if is_fraction else value
+
+    if isinstance(inputs, dict):
+        return {name: changed(value) for name, value in inputs.items()}
+    return changed(inputs) if isinstance(inputs, Tensor) else [*map(changed, inputs)]
 
 
 def flat_tensors(output: Any) -> list[Tensor]:
@@ -90,7 +107,7 @@ def check_call(
     if parameter is None:
         raise ModelError("The model has no parameters: there is nothing to prune.")
     try:
-        with evaluating(model), torch.no_grad():
+        with undisturbed(model), torch.no_grad():
             call(model, inputs)
     except Exception as error:
         raise ModelError(_why(parameter, inputs, name, error)) from error
@@ -114,16 +131,6 @@ def _why(parameter: Tensor, inputs: Inputs, name: str, error: Exception) -> str:
         f"The model cannot run on {name} of shape {shapes}: {one_line(error)}. "
         "Pass inputs as the model's forward takes them, with a batch dimension."
     )
-
-
-def one_line(error: BaseException) -> str:
-    r"""Give an error's text on one line, or its name where it has none.
-
-    Example:
-        >>> one_line(ValueError("two\nlines."))
-        'two lines'
-    """
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -1,13 +1,13 @@
 """One Boolean task from a dense network to its modules, all in one folder."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sculpt_plugin import plot, store
-from sculpt_plugin.errors import CheckpointError, ThresholdError
+from sculpt_plugin.claim import claim
+from sculpt_plugin.errors import ThresholdError
 from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
@@ -144,44 +144,12 @@ def run_task(
         "edge_step": edge_step,
         "seed": seed,
     }
-    _claim(folder, {"format": FORMAT, "task": task.name, **settings})
+    named = {"format": FORMAT, "task": task.name, **settings}
+    claim(folder, RUN, named, reached=[CHECKPOINT], kind="an earlier run's")
     sculpture, report = sculpt_task(
         task, **settings, checkpoint=folder / CHECKPOINT, on_step=on_step
     )
     return Finished(sculpture, report, _write(folder, sculpture, report))
-
-
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Take a folder for this run, or find it taken by the same one."""
-    store.make_folder(folder)
-    settings = json.loads(json.dumps(settings))
-    path = folder / RUN
-    if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} is damaged: restore it from a copy, or start again in another "
-                "folder."
-            ) from error
-        different = [name for name in settings if found.get(name) != settings[name]]
-        if different and not (folder / CHECKPOINT).exists():
-            different = []  # nothing was reached here yet
-            store.write_bytes(path, (json.dumps(settings, indent=1) + "\n").encode())
-        if different:
-            name = different[0]
-            raise CheckpointError(
-                f"{folder} belongs to another run: there {name} is {found.get(name)}, "
-                f"here it is {settings[name]}. Use the same settings, or another one."
-            )
-        return
-    others = [p.name for p in folder.iterdir() if not p.name.startswith(store.PARTIAL)]
-    if others:
-        raise CheckpointError(
-            f"{folder} must be new, empty or an earlier run's, but it holds "
-            f"{min(others)!r}: choose another folder."
-        )
-    store.write_bytes(path, (json.dumps(settings, indent=1) + "\n").encode())
 
 
 def _write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:

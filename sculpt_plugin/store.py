@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from sculpt_plugin.errors import CheckpointError
+from sculpt_plugin.errors import CheckpointError, one_line
 
 PARTIAL = ".partial-"
 """How a file is called while it is being written."""
@@ -147,7 +147,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(
             f"{path} must be a whole safetensors file, but it cannot be read: "
-            f"{' '.join(str(error).split())}. Restore it from a copy, or start again "
+            f"{one_line(error)}. Restore it from a copy, or start again "
             "in another folder."
         ) from error
     return tensors, metadata

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from sculpt_plugin.errors import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -67,10 +69,9 @@ def explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}", 1
-    said = " ".join(str(error).split())
     return (
-        f"{type(error).__name__}: {said}. This is a fault of Sculpt's own; with "
-        "SCULPT_DEBUG=1 it shows where.",
+        f"{type(error).__name__}: {one_line(error)}. This is a fault of Sculpt's own; "
+        "with SCULPT_DEBUG=1 it shows where.",
         1,
     )
 

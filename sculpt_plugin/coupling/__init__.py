@@ -12,5 +12,6 @@ from sculpt_plugin.coupling.groups import Coupling as Coupling
 from sculpt_plugin.coupling.groups import Member as Member
 from sculpt_plugin.coupling.groups import UnitGroup as UnitGroup
 from sculpt_plugin.coupling.groups import edge_layers as edge_layers
+from sculpt_plugin.coupling.groups import layer_of as layer_of
 from sculpt_plugin.coupling.groups import output_axis as output_axis
 from sculpt_plugin.coupling.translation import roles as roles

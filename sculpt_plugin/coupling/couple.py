@@ -47,9 +47,9 @@ def couple(
     Reference:
         Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023.
     """
+    check_call(model, example_inputs)
+    _check_layers(model, ignore)
     with undisturbed(model):
-        check_call(model, example_inputs)
-        _check_layers(model, ignore)
         return _coupled(model, example_inputs, ignore)
 
 

@@ -96,6 +96,16 @@ def edge_layers(model: nn.Module) -> dict[str, nn.Module]:
     }
 
 
+def layer_of(parameter: str) -> str:
+    """Give the dotted name of the layer that a parameter belongs to.
+
+    Example:
+        >>> layer_of("block.0.weight")
+        'block.0'
+    """
+    return parameter.rpartition(".")[0]
+
+
 def output_axis(layer: nn.Module) -> int:
     """Say along which axis of its weight a layer's outputs are.
 

@@ -33,7 +33,8 @@ def dependency_graph(
 ) -> tuple[tp.DependencyGraph, set[nn.Module]]:
     """Build torch-pruning's graph, and say which of its nodes make the outputs.
 
-    Modes, gradients and `requires_grad` are left as found. The model is always called
+    Gradients and `requires_grad` are left as found; modes are the caller's business,
+    for torch-pruning leaves the model in evaluation mode. The model is always called
     through `call`: torch-pruning itself would unpack a batch of one into its row.
     """
     ends = []
@@ -43,7 +44,6 @@ def dependency_graph(
         ends.extend(x.grad_fn for x in parts)
         return parts
 
-    modes = [(module, module.training) for module in model.modules()]
     frozen = [p for p in model.parameters() if not p.requires_grad]
     trainable = [p for p in frozen if p.is_floating_point()]
     for parameter in trainable:
@@ -60,8 +60,6 @@ def dependency_graph(
     finally:
         for parameter in trainable:
             parameter.requires_grad_(False)
-        for module, training in modes:
-            module.training = training
     outputs = {
         node.module for node in graph.module2node.values() if node.grad_fn in ends
     }

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from sculpt_plugin.coupling.groups import ACROSS_UNITS, WEIGHTED, UnitGroup
-from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors
+from sculpt_plugin.coupling.groups import ACROSS_UNITS, WEIGHTED, UnitGroup, layer_of
+from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors, with_fractions
 
 Columns = dict[str, Bool[Tensor, "..."]]
 
@@ -74,7 +74,7 @@ def _columns(
     """Say which columns of which layers read some units of a group."""
     columns: Columns = {}
     for member in group.reads:
-        name = member.parameter.rpartition(".")[0]
+        name = layer_of(member.parameter)
         marks = torch.zeros(_width(model.get_submodule(name)), dtype=torch.bool)
         marks[member.index[units[member.unit]]] = True
         _add(columns, name, marks)
@@ -123,9 +123,7 @@ class _Trial:
             units = chosen[group.name]
             for name, marks in self._made(group, units).items():
                 _add(shifted, name, marks)
-                if len(marks) == _width(self.layers[name]) and _passes(
-                    self.layers[name]
-                ):
+                if _passes(self.layers[name]):
                     _add(expected, name, marks)
             for name, marks in _columns(self.model, group, units).items():
                 _add(expected, name, marks)
@@ -188,7 +186,9 @@ class _Trial:
         ]
         try:
             with evaluating(self.model), torch.no_grad():
-                inputs = _shifted(self.inputs) if shift_inputs else self.inputs
+                inputs = self.inputs
+                if shift_inputs:
+                    inputs = with_fractions(inputs, lambda x: x + 1)
                 return flat_tensors(call(self.model, inputs))
         finally:
             for handle in handles:
@@ -223,14 +223,3 @@ class _Trial:
                 axis, units, 1 + held.index_select(axis, units).abs() + held.abs().max()
             )
         return held
-
-
-def _shifted(inputs: Inputs) -> Inputs:
-    """Shift every number of the inputs."""
-
-    def move(x):
-        return x + 1 if isinstance(x, Tensor) and x.is_floating_point() else x
-
-    if isinstance(inputs, dict):
-        return {name: move(x) for name, x in inputs.items()}
-    return move(inputs) if isinstance(inputs, Tensor) else [move(x) for x in inputs]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sculpt_plugin import store
+from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.pruning.masks import Masks
 from sculpt_plugin.pruning.record import Step
@@ -97,22 +98,13 @@ def start(
         CheckpointError: The folder cannot be used, is damaged, or is another run's.
     """
     store.make_folder(folder)
-    settings = {"format": FORMAT, **json.loads(json.dumps(settings))}
     for path in folder.iterdir():
         if path.name.startswith(store.PARTIAL):
             path.unlink()
-    if not ((folder / STATE).exists() or (folder / RECORD).exists()):
-        # Nothing was reached here yet, so there is nothing to go on from.
-        foreign = {p.name for p in folder.iterdir()} - {SETTINGS, store.LOCK}
-        if foreign:
-            raise CheckpointError(
-                f"{folder} must be empty or a checkpoint, but it holds "
-                f"{min(foreign)!r}: choose another folder."
-            )
-        text = json.dumps(settings, indent=1) + "\n"
-        store.write_bytes(folder / SETTINGS, text.encode())
+    settings = {"format": FORMAT, **settings}
+    files = (STATE, RECORD)
+    if not claim(folder, SETTINGS, settings, reached=files, kind="a checkpoint"):
         return None, []
-    _check_settings(folder, settings)
     record = _read_record(folder)
     if not (folder / STATE).exists():
         raise _damaged(folder, f"{STATE} is missing")
@@ -150,30 +142,6 @@ def note(folder: Path, step: Step) -> None:
 def _tensors(model: nn.Module) -> Sequence[tuple[str, Tensor]]:
     """List parameters and buffers, those outside `state_dict` too."""
     return [*model.named_parameters(), *model.named_buffers()]
-
-
-def _check_settings(folder: Path, settings: Mapping[str, object]) -> None:
-    """Refuse to go on with a run that was started otherwise."""
-    try:
-        found = json.loads((folder / SETTINGS).read_text())
-        different = sorted(
-            name
-            for name in {*found, *settings}
-            if found.get(name) != settings.get(name)
-        )
-    except (OSError, ValueError, AttributeError) as error:
-        raise _damaged(folder, f"{SETTINGS} cannot be read") from error
-    if "format" in different:
-        raise CheckpointError(
-            f"{folder} was written by another version of Sculpt: go on with that one, "
-            "or start again in another folder."
-        )
-    if different:
-        name = different[0]
-        raise CheckpointError(
-            f"{folder} belongs to another run: there {name} is {found.get(name)}, here "
-            f"it is {settings.get(name)}. Use the same settings, or another folder."
-        )
 
 
 def _read_record(folder: Path) -> list[Step]:

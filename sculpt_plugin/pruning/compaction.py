@@ -13,10 +13,11 @@ from sculpt_plugin.coupling import (
     UnitGroup,
     couple,
     edge_layers,
+    layer_of,
     output_axis,
 )
 from sculpt_plugin.errors import ModelError
-from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors
+from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors, with_fractions
 from sculpt_plugin.pruning.masks import HoldMasks, Masks, apply
 from sculpt_plugin.randomness import seeded
 
@@ -86,7 +87,9 @@ def compact(
     groups = [group for group in coupling.prunable if group.shrinks]
     unread = _unread(small, groups)
     trainable = {n: p.requires_grad for n, p in small.named_parameters()}
-    trials = (example_inputs, _random_like(example_inputs))
+    with seeded(0):
+        random_inputs = with_fractions(example_inputs, torch.randn_like)
+    trials = (example_inputs, random_inputs)
     expected = [_outputs(small, inputs) for inputs in trials]
     kept = _kept_positions(small, groups, unread)
     for group in groups:
@@ -175,9 +178,7 @@ def _original_units(
     for name, layer in edge_layers(model).items():
         axis = output_axis(layer)
         count = layer.get_parameter("weight").shape[axis]
-        units[name.rpartition(".")[0]] = kept.get(name, {}).get(
-            axis, torch.arange(count)
-        )
+        units[layer_of(name)] = kept.get(name, {}).get(axis, torch.arange(count))
     return units
 
 
@@ -185,19 +186,6 @@ def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     """Give what a model makes of inputs, by the same random numbers each time."""
     with evaluating(model), torch.no_grad(), seeded(0):
         return flat_tensors(call(model, inputs))
-
-
-def _random_like(inputs: Inputs) -> Inputs:
-    """Make inputs of the same shapes with random numbers where they are fractions."""
-
-    def draw(x):
-        is_fraction = isinstance(x, Tensor) and x.is_floating_point()
-        return torch.randn_like(x) if is_fraction else x
-
-    with seeded(0):
-        if isinstance(inputs, dict):
-            return {name: draw(x) for name, x in inputs.items()}
-        return draw(inputs) if isinstance(inputs, Tensor) else [*map(draw, inputs)]
 
 
 def _check_same(expected: list[list[Tensor]], found: list[list[Tensor]]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from sculpt_plugin import store
-from sculpt_plugin.coupling import edge_layers, output_axis
+from sculpt_plugin.coupling import edge_layers, layer_of, output_axis
 from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.pruning.compaction import Compacted
 from sculpt_plugin.pruning.masks import Masks
@@ -65,7 +65,7 @@ def save_compacted(path: str | Path, compacted: Compacted, original: nn.Module) 
         ([1, 2], 3, [2, 1])
     """
     sizes = {
-        name.rpartition(".")[0]: layer.get_parameter("weight").shape[output_axis(layer)]
+        layer_of(name): layer.get_parameter("weight").shape[output_axis(layer)]
         for name, layer in edge_layers(original).items()
     }
     metadata = {

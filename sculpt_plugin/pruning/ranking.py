@@ -9,8 +9,8 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup
-from sculpt_plugin.errors import DataError, SculptError
-from sculpt_plugin.inputs import call, evaluating, one_line
+from sculpt_plugin.errors import DataError, SculptError, one_line
+from sculpt_plugin.inputs import call, evaluating
 from sculpt_plugin.pruning.checkpoint import Snapshot
 from sculpt_plugin.pruning.importance import EdgeImportance, Measured
 from sculpt_plugin.pruning.record import StageName

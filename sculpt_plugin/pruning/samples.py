@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sculpt_plugin.errors import DataError
-from sculpt_plugin.inputs import Inputs, one_line, tensors
+from sculpt_plugin.errors import DataError, one_line
+from sculpt_plugin.inputs import Inputs, tensors
 
 Batches = Iterable[Any]
 """Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""

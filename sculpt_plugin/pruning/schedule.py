@@ -44,7 +44,6 @@ def check(schedule: Schedule, *, name: str) -> None:
     Raises:
         DataError: With what was found.
     """
-    schedule = plain(schedule)
     if isinstance(schedule, int | float):
         if not 0 < schedule <= 1:
             raise DataError(

@@ -13,8 +13,8 @@ from torch import nn
 
 from sculpt_plugin import store
 from sculpt_plugin.coupling import Coupling, couple
-from sculpt_plugin.errors import ModelError, SculptError, TrainError
-from sculpt_plugin.inputs import Inputs, check_call, one_line
+from sculpt_plugin.errors import ModelError, SculptError, TrainError, one_line
+from sculpt_plugin.inputs import Inputs
 from sculpt_plugin.pruning import checkpoint as disk
 from sculpt_plugin.pruning.compaction import Compacted, compact
 from sculpt_plugin.pruning.importance import (
@@ -164,14 +164,13 @@ def sculpt(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
-    check_arguments(min_score, max_drop, units, edges, seed, edge_importance)
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
+    units, edges = plain(units), plain(edges)
+    check_arguments(min_score, max_drop, units, edges, seed, edge_importance)
     min_score = None if min_score is None else float(min_score)
     max_drop = None if max_drop is None else float(max_drop)
-    units, edges = plain(units), plain(edges)
-    check_call(model, example_inputs)
-    check_weights(model, "before pruning", ModelError)
     coupling = couple(model, example_inputs, ignore=ignore)
+    check_weights(model, "before pruning", ModelError)
     check_model(coupling, units, edges)
     search = Search(
         model, coupling, train, evaluate, batches, loss,

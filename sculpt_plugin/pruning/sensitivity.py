@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sculpt_plugin.coupling import Coupling, UnitGroup
-from sculpt_plugin.errors import DataError
-from sculpt_plugin.inputs import call, check_call, evaluating, one_line
+from sculpt_plugin.coupling import Coupling, UnitGroup, layer_of
+from sculpt_plugin.errors import DataError, one_line
+from sculpt_plugin.inputs import call, check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
@@ -49,7 +49,7 @@ def unit_sensitivity(
         DataError: There are no samples, or the loss is no single finite number.
     """
     groups = coupling.prunable
-    readers = sorted({_layer_of(m.parameter) for g in groups for m in g.reads})
+    readers = sorted({layer_of(m.parameter) for g in groups for m in g.reads})
     sums = {g.name: torch.zeros(g.size, dtype=torch.float64) for g in groups}
     total = 0
     for batch in _backward(model, batches, loss, readers):
@@ -80,7 +80,7 @@ def edge_sensitivity(
     Raises:
         DataError: There are no samples, or the loss is no single finite number.
     """
-    layers = {_layer_of(name): name for name in weights}
+    layers = {layer_of(name): name for name in weights}
     sums: dict[str, Tensor] = {}
     total = 0
     for batch in _backward(model, batches, loss, list(layers)):
@@ -185,11 +185,6 @@ def _watch(
             handle.remove()
 
 
-def _layer_of(parameter: str) -> str:
-    """Give the dotted name of the layer that a weight belongs to."""
-    return parameter.rpartition(".")[0]
-
-
 def _effect(
     model: nn.Module, name: str, batch: _Batch
 ) -> Float[Tensor, "batch column"]:
@@ -214,7 +209,7 @@ def _group_effect(
     """Add what all readers of a group's units lose without them."""
     total = torch.zeros(count, group.size, dtype=torch.float64)
     for member in group.reads:
-        effect = effects[_layer_of(member.parameter)]
+        effect = effects[layer_of(member.parameter)]
         total.index_add_(1, member.unit, effect[:, member.index])
     return total
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sculpt_plugin.errors import ModelError, TraceError
+from sculpt_plugin.errors import ModelError, TraceError, one_line
 from sculpt_plugin.tracing.traceable import SUPPORTED, class_name, parts
 
 
@@ -171,8 +171,7 @@ def _explain(run: Run, error: Exception) -> NoReturn:
                 f"Layer {name!r} ({class_name(module)}) takes {width} {what}, and gets "
                 f"a tensor of shape {list(shape)}; {given}: {advice}."
             ) from error
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     raise ModelError(
-        f"The model must run on example_inputs, and fails with: {reason}; {given}: "
-        f"{advice}."
+        f"The model must run on example_inputs, and fails with: {one_line(error)}; "
+        f"{given}: {advice}."
     ) from error

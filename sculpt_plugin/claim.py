@@ -1,0 +1,90 @@
+"""Whose a folder is: the settings in it must be those of the run that goes on."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from sculpt_plugin import store
+from sculpt_plugin.errors import CheckpointError
+
+
+def claim(
+    folder: Path,
+    name: str,
+    settings: Mapping[str, object],
+    *,
+    reached: Collection[str],
+    kind: str,
+) -> bool:
+    """Take a folder for a run, or find it taken by the same one.
+
+    Args:
+        folder: The folder; it is made where it is not there.
+        name: The file that holds the settings, with a key `format` among them.
+        settings: What must be the same for a run to go on.
+        reached: Files or folders of which one is there as soon as the run has
+            reached anything. Until then other settings simply take over.
+        kind: What the folder is, for the message.
+
+    Returns:
+        Whether an earlier run has reached something.
+
+    Raises:
+        CheckpointError: The folder is in other use, another run's, damaged, or cannot
+            be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     claim(Path(place), "run.json", {"seed": 0}, reached=["a"], kind="a run")
+        False
+    """
+    store.make_folder(folder)
+    path = folder / name
+    wanted = json.loads(json.dumps(settings))
+    found = _read(path) if path.exists() else None
+    if any((folder / part).exists() for part in reached):
+        _check_same(folder, wanted, found or {})
+        return True
+    others = {p.name for p in folder.iterdir() if not p.name.startswith(store.PARTIAL)}
+    foreign = others - {name, store.LOCK}
+    if foreign:
+        raise CheckpointError(
+            f"{folder} must be empty or {kind}, but it holds {min(foreign)!r}: choose "
+            "another folder."
+        )
+    if found != wanted:
+        store.write_bytes(path, (json.dumps(wanted, indent=1) + "\n").encode())
+    return False
+
+
+def _read(path: Path) -> dict[str, object]:
+    """Read settings that were written whole."""
+    try:
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict):
+            raise ValueError("no settings")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({path.name} cannot be read): restore it from a copy, "
+            "or start again in another folder."
+        ) from error
+    return found
+
+
+def _check_same(
+    folder: Path, wanted: Mapping[str, object], found: Mapping[str, object]
+) -> None:
+    """Refuse to go on with a run that was started otherwise."""
+    if found.get("format") != wanted.get("format"):
+        raise CheckpointError(
+            f"{folder} was written by another version of Sculpt: go on with that one, "
+            "or start again in another folder."
+        )
+    for name in sorted({*found, *wanted}):
+        if found.get(name) != wanted.get(name):
+            raise CheckpointError(
+                f"{folder} belongs to another run: there {name} is {found.get(name)}, "
+                f"here it is {wanted.get(name)}. Use the same settings, or another "
+                "folder."
+            )
