@@ -274,6 +274,28 @@ def test_units_that_are_followed_rightly_may_go(forward, layers):
     assert [group.name for group in coupling.prunable] == ["a"]
 
 
+def in_range(m, x):
+    assert 0 <= x.min() <= x.max() <= 1, "inputs must be in [0, 1]"
+    return m.b(m.a(x).relu())
+
+
+def test_a_model_that_checks_the_range_of_its_inputs_is_coupled():
+    model = Wired(in_range, a=nn.Linear(3, 5), b=nn.Linear(5, 2))
+    assert len(couple(model, torch.rand(2, 3)).prunable) == 1
+
+
+def branching(m, x):
+    hidden = m.a(x).relu()
+    return m.b(m.c(hidden) if x.mean() > 0.5 else hidden)
+
+
+def test_a_model_that_goes_another_way_for_other_inputs_is_refused_in_one_line():
+    layers = {"a": nn.Linear(3, 5), "c": nn.Linear(5, 5), "b": nn.Linear(5, 2)}
+    with pytest.raises(ModelError, match="must run the same way whatever") as caught:
+        couple(Wired(branching, **layers), torch.zeros(2, 3))
+    assert "\n" not in str(caught.value)
+
+
 def test_tied_weights_are_refused_by_name():
     model = mlp(4, 4, 4)
     model[2].weight = model[0].weight

@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling.groups import ACROSS_UNITS, WEIGHTED, UnitGroup, layer_of
+from sculpt_plugin.errors import ModelError, one_line
 from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors, with_fractions
 
 Columns = dict[str, Bool[Tensor, "..."]]
@@ -35,6 +36,9 @@ def wrongly_read(
     Returns:
         Name of each wrong group to what is wrong with it.
 
+    Raises:
+        ModelError: The model takes another way for other inputs, or refuses them.
+
     Example:
         >>> from sculpt_plugin.coupling import couple
         >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
@@ -44,7 +48,14 @@ def wrongly_read(
     """
     trial = _Trial(model, inputs)
     found: dict[str, str] = {}
-    from_inputs, _ = trial.changed({}, shift_inputs=True)
+    try:
+        from_inputs, _ = trial.changed({}, shift_inputs=True)
+    except Exception as error:
+        raise ModelError(
+            "The model must run the same way whatever the values of its inputs, and on "
+            f"1 - example_inputs fails with {type(error).__name__}: {one_line(error)}. "
+            "Take what depends on values out of its forward."
+        ) from error
     for group in groups:
         reads = _columns(model, group, torch.ones(group.size, dtype=torch.bool))
         for layer, columns in reads.items():
@@ -188,7 +199,8 @@ class _Trial:
             with evaluating(self.model), torch.no_grad():
                 inputs = self.inputs
                 if shift_inputs:
-                    inputs = with_fractions(inputs, lambda x: x + 1)
+                    # Other numbers, yet between 0 and 1 where they were.
+                    inputs = with_fractions(inputs, lambda x: 1 - x)
                 return flat_tensors(call(self.model, inputs))
         finally:
             for handle in handles:

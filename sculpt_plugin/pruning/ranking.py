@@ -77,7 +77,7 @@ def _measure(search: Search, importance: tp.importance.Importance) -> None:
 def _scored(importance: tp.importance.Importance, group: UnitGroup) -> Tensor | None:
     """Ask an importance for a group's scores."""
     try:
-        return importance(group.root)  # pyright: ignore
+        return importance(group.root)  # pyright: ignore[reportCallIssue, reportReturnType]
     except SculptError:
         raise
     except Exception as error:
