@@ -29,6 +29,10 @@ class TrainError(SculptError, RuntimeError):
     """The user's `train` or `evaluate` failed during sculpting."""
 
 
+class LaneError(SculptError, ValueError):
+    """A model whose runs cannot be trained together as one batched program."""
+
+
 class CheckpointError(SculptError, RuntimeError):
     """A checkpoint cannot be read, written, or belongs to another run."""
 

@@ -11,7 +11,6 @@ from sculpt_plugin.errors import ThresholdError
 from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
-from sculpt_plugin.randomness import seeded
 from sculpt_plugin.report import Report, analyze
 from sculpt_plugin.tasks import Task, learning, mlp
 
@@ -68,10 +67,9 @@ def sculpt_task(
         >>> sculpture.score
         1.0
     """
-    how = learning(task)
+    how = learning(task, seed=seed)
     model = mlp(task, hidden=tuple(hidden), seed=seed)
-    with seeded(seed):
-        how.train(model)
+    how.prepare(model)
     score = how.evaluate(model)
     if score < 1:
         widths = ",".join(map(str, hidden))

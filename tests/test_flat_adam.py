@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sculpt_plugin.tasks.flat_adam import flattened, start_adam, step_adam
+from sculpt_plugin.training.flat_adam import flattened, start_adam, step_adam
 
 
 def small_network():

@@ -25,15 +25,26 @@ ALLOWED = {
     "tracing": GROUND,
     "files": {"errors"},
     "loading": GROUND | {"files"},
-    "tasks": GROUND,
+    "tasks": GROUND | {"training"},
     "analysis": GROUND | {"tracing"},
-    "pruning": GROUND | {"coupling"},
+    "training": GROUND,
+    "pruning": GROUND | {"coupling", "training"},
     "drawing": {"errors", "analysis", "pruning"},
     "plot": {"errors", "analysis", "pruning", "drawing"},
     "report": GROUND | {"analysis", "drawing"},
     "running": GROUND | {"tasks", "pruning", "plot", "report"},
+    "reproducing": GROUND | {"analysis", "pruning", "tasks", "training"},
+    "sweeping": GROUND | {"tasks", "pruning", "plot", "report"},
 }
-FACE = {"__init__", "__main__", "cli", "terminal"}
+FACE = {
+    "__init__",
+    "__main__",
+    "arguments",
+    "cli",
+    "sweep_command",
+    "terminal",
+    "reproduce_command",
+}
 
 
 def part_of(name: str) -> str:

@@ -60,6 +60,11 @@ class Masks:
         """How many edges there were."""
         return sum(self.keep[name].numel() for name in self.weights)
 
+    @property
+    def gone_count(self) -> int:
+        """How many edges are gone."""
+        return self.edge_total - self.edge_count
+
     @cached_property
     def gone(self) -> dict[str, Bool[Tensor, "..."]]:
         """What is masked, for the parameters of which anything is."""
@@ -146,10 +151,10 @@ def attach(model: nn.Module, masks: Masks) -> RemovableHandle:
         >>> layer.weight[0, 1].item()
         0.0
     """
-    bits = [
-        (parameter, _bits(parameter, gone)) for parameter, gone in _pairs(model, masks)
+    pairs = [
+        (parameter, bits(parameter, gone)) for parameter, gone in _pairs(model, masks)
     ]
-    hook = HoldMasks(bits)
+    hook = HoldMasks(pairs)
     hook(model, ())
     return model.register_forward_pre_hook(hook)
 
@@ -166,11 +171,11 @@ class HoldMasks:
 
     def __call__(self, module: nn.Module, inputs: tuple) -> None:
         """Zero the masked entries, whatever the optimizer did to them."""
-        for parameter, bits in self.pairs:
-            parameter.data.view(bits.dtype).bitwise_and_(bits)
+        for parameter, mask in self.pairs:
+            parameter.data.view(mask.dtype).bitwise_and_(mask)
 
 
-def _bits(parameter: nn.Parameter, gone: Tensor) -> Tensor:
+def bits(parameter: nn.Parameter, gone: Tensor) -> Tensor:
     """Give a mask as whole numbers of the parameter's width: all bits, or none."""
     widths = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     width = widths[parameter.element_size()]

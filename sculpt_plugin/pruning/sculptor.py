@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch_pruning as tp
 from torch import nn
 
 from sculpt_plugin import store
-from sculpt_plugin.coupling import Coupling, couple
+from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import ModelError, SculptError, TrainError, one_line
 from sculpt_plugin.inputs import Inputs
 from sculpt_plugin.pruning import checkpoint as disk
+from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
 from sculpt_plugin.pruning.compaction import Compacted, compact
 from sculpt_plugin.pruning.importance import (
     EdgeImportance,
@@ -24,7 +25,7 @@ from sculpt_plugin.pruning.importance import (
 )
 from sculpt_plugin.pruning.masks import Masks, apply, attach
 from sculpt_plugin.pruning.ranking import TRAINING, Ranking, Search, rank
-from sculpt_plugin.pruning.record import StageName, Step
+from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.refusals import (
     check_arguments,
     check_model,
@@ -33,7 +34,7 @@ from sculpt_plugin.pruning.refusals import (
     too_low,
 )
 from sculpt_plugin.pruning.samples import Batches, Loss
-from sculpt_plugin.pruning.schedule import Schedule, next_count, plain
+from sculpt_plugin.pruning.schedule import Schedule, plain
 from sculpt_plugin.pruning.selection import drop_edges, drop_units
 from sculpt_plugin.randomness import seeded
 
@@ -181,6 +182,10 @@ def sculpt(
     record: list[Step] = []
     folder = None if checkpoint is None else Path(checkpoint)
     ranking = Ranking(-1, {}, "dense")
+    plan = Plan(
+        units, edges, coupling.unit_count, coupling.unit_count - len(coupling.prunable),
+        snapshot.masks.edge_total,
+    )  # fmt: skip
     with ExitStack() as stack:
         if folder is not None:
             store.make_folder(folder)
@@ -189,7 +194,9 @@ def sculpt(
             found, record = disk.start(folder, settings, snapshot)
             snapshot = found or snapshot
         stack.callback(lambda: disk.restore(model, snapshot, flags))
-        while attempt := _next_attempt(record, snapshot.masks, coupling, units, edges):
+        while attempt := next_attempt(
+            plan, record, edges_gone=snapshot.masks.gone_count
+        ):
             began = time.perf_counter()
             disk.restore(model, snapshot, flags)
             if (ranking.turn, ranking.stage) != (snapshot.turn, attempt.stage):
@@ -215,47 +222,7 @@ def sculpt(
     )  # fmt: skip
 
 
-class _Attempt(NamedTuple):
-    """What to try next: so many units or edges gone."""
-
-    stage: StageName
-    gone: int
-
-
-def _next_attempt(
-    record: Sequence[Step],
-    masks: Masks,
-    coupling: Coupling,
-    units: Schedule | None,
-    edges: Schedule | None,
-) -> _Attempt | None:
-    """Say what to try next, from nothing but what was tried so far."""
-    tried = {stage: [s for s in record if s.stage == stage] for stage in _STAGES}
-    if not tried["dense"]:
-        return _Attempt("dense", 0)
-    if units is not None:
-        attempts = [(step.removed, step.accepted) for step in tried["units"]]
-        total = coupling.unit_count
-        limit = total - len(coupling.prunable)
-        count = next_count(units, attempts, total=total, limit=limit)
-        if count is not None:
-            return _Attempt("units", count)
-    if edges is None:
-        return None
-    if units is not None and not tried["retrain"]:
-        return _Attempt("retrain", masks.edge_total - masks.edge_count)
-    gone = tried["retrain"][0].removed if tried["retrain"] else 0
-    attempts = [(step.removed, step.accepted) for step in tried["edges"]]
-    count = next_count(
-        edges, attempts, total=masks.edge_total, start=gone, limit=masks.edge_total - 1
-    )
-    return None if count is None else _Attempt("edges", count)
-
-
-_STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")
-
-
-def _masked(search: Search, masks: Masks, ranking: Ranking, attempt: _Attempt) -> Masks:
+def _masked(search: Search, masks: Masks, ranking: Ranking, attempt: Attempt) -> Masks:
     """Give the masks that an attempt tries."""
     if attempt.stage == "units":
         return drop_units(masks, search.coupling, ranking.scores, attempt.gone)
@@ -267,7 +234,7 @@ def _masked(search: Search, masks: Masks, ranking: Ranking, attempt: _Attempt) -
 def _turn(
     search: Search,
     masks: Masks,
-    attempt: _Attempt,
+    attempt: Attempt,
     turn: int,
     floor: float,
     began: float,

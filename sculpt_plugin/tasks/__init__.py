@@ -3,7 +3,7 @@
 from sculpt_plugin.tasks.boolean import get, names
 from sculpt_plugin.tasks.function_graph import FunctionGraph
 from sculpt_plugin.tasks.gates import Gate, and_, minterms, not_, or_, xnor, xor
-from sculpt_plugin.tasks.learning import Learning, learning
+from sculpt_plugin.tasks.learning import learning
 from sculpt_plugin.tasks.mlp import mlp
 from sculpt_plugin.tasks.task import Family, Task
 from sculpt_plugin.tasks.true_hierarchy import (
@@ -16,7 +16,6 @@ __all__ = [
     "Family",
     "FunctionGraph",
     "Gate",
-    "Learning",
     "Task",
     "TrueHierarchy",
     "TrueModule",

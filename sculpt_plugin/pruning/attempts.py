@@ -1,0 +1,86 @@
+"""What a search tries next: a pure function of what it has tried so far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sculpt_plugin.pruning.record import StageName, Step
+from sculpt_plugin.pruning.schedule import Schedule, next_count
+
+
+class Attempt(NamedTuple):
+    """What to try next: so many units or edges gone."""
+
+    stage: StageName
+    gone: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a search shall go.
+
+    Attributes:
+        units: Schedule of the units, None to leave them alone.
+        edges: Schedule of the edges, None to leave them alone.
+        unit_total: How many units may be pruned.
+        unit_limit: How many of them may be gone at most.
+        edge_total: How many edges the unpruned model has.
+    """
+
+    units: Schedule | None
+    edges: Schedule | None
+    unit_total: int
+    unit_limit: int
+    edge_total: int
+
+
+def next_attempt(
+    plan: Plan, record: Sequence[Step], *, edges_gone: int
+) -> Attempt | None:
+    """Say what to try next.
+
+    Units go first, then comes one training without a removal, then edges go.
+
+    Args:
+        plan: How the search shall go.
+        record: Every turn so far.
+        edges_gone: How many edges are gone in the last accepted state.
+
+    Returns:
+        The attempt, or None where the search ends.
+
+    Example:
+        >>> plan = Plan(0.5, None, unit_total=4, unit_limit=3, edge_total=8)
+        >>> dense = Step("dense", 0, 0, 8, 8, 1.0, True, 1.0, 0.1)
+        >>> next_attempt(plan, [], edges_gone=0)
+        Attempt(stage='dense', gone=0)
+        >>> next_attempt(plan, [dense], edges_gone=0)
+        Attempt(stage='units', gone=2)
+    """
+    tried = {stage: [s for s in record if s.stage == stage] for stage in _STAGES}
+    if not tried["dense"]:
+        return Attempt("dense", 0)
+    if plan.units is not None:
+        attempts = [(step.removed, step.accepted) for step in tried["units"]]
+        count = next_count(
+            plan.units, attempts, total=plan.unit_total, limit=plan.unit_limit
+        )
+        if count is not None:
+            return Attempt("units", count)
+    if plan.edges is None:
+        return None
+    if plan.units is not None and not tried["retrain"]:
+        return Attempt("retrain", edges_gone)
+    start = tried["retrain"][0].removed if tried["retrain"] else 0
+    attempts = [(step.removed, step.accepted) for step in tried["edges"]]
+    count = next_count(
+        plan.edges,
+        attempts,
+        total=plan.edge_total,
+        start=start,
+        limit=plan.edge_total - 1,
+    )
+    return None if count is None else Attempt("edges", count)
+
+
+_STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")

@@ -1,0 +1,1 @@
+"""Many searches as one batched tensor program over stacked parameters."""

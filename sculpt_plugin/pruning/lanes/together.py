@@ -1,0 +1,175 @@
+"""One round: remove, train and score many lanes together."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from sculpt_plugin.pruning.lanes.choosing import drop_edges, drop_units
+from sculpt_plugin.pruning.lanes.layout import Layout
+from sculpt_plugin.pruning.lanes.narrowing import Narrow, narrowed
+from sculpt_plugin.pruning.lanes.sensing import unit_scores
+from sculpt_plugin.pruning.lanes.state import Lane, State, Tried
+from sculpt_plugin.pruning.lanes.training import Program, Trained, train_lanes
+
+_BYTES = 2**30
+"""How much memory the lanes that are trained together may need."""
+
+
+def prepare_together(
+    program: Program, layout: Layout, models: Sequence[nn.Module], seeds: Sequence[int]
+) -> list[Tried]:
+    """Train the dense networks for the first time, all of them together."""
+    rows = torch.stack(
+        [torch.cat([p.detach().flatten() for p in m.parameters()]) for m in models]
+    )
+    keep = torch.ones_like(rows, dtype=torch.bool)
+    alive = torch.ones(len(rows), layout.unit_count, dtype=torch.bool)
+    tried = []
+    for part in _parts(program, layout, len(rows)):
+        cut = partial(layout.split, shapes=layout.shapes)
+        epochs = program.recipe.first_epochs
+        trained = train_lanes(
+            program, rows[part], keep[part], seeds[part], cut, epochs=epochs
+        )
+        tried += _tried(layout, trained.values, keep[part], alive[part], trained)
+    return tried
+
+
+def try_together(
+    program: Program, layout: Layout, lanes: Sequence[Lane], *, narrow: bool
+) -> list[Tried]:
+    """Try lanes together: remove what they name, train, and score.
+
+    Args:
+        program: The model and the recipe.
+        layout: Where everything lies.
+        lanes: What to try.
+        narrow: Whether the model also runs with narrower layers.
+
+    Returns:
+        What became of each lane, in their order.
+    """
+    tried = []
+    for part in _parts(program, layout, len(lanes)):
+        tried += _try(program, layout, lanes[part], narrow)
+    return tried
+
+
+def runs_narrow(program: Program, layout: Layout) -> bool:
+    """Try whether the model also runs when its parameters are cut to live units.
+
+    Most layers take their sizes from their parameters. One that has written them down,
+    such as a norm or a reshape, does not, and then every lane pays for all its units.
+    """
+    alive = torch.ones(1, layout.unit_count, dtype=torch.bool)
+    for units in layout.unit_slices:
+        alive[:, units.start + 1 : units.stop : 2] = False
+    small = narrowed(layout, alive)
+    if small is None:
+        return False
+    rows = torch.cat([p.detach().flatten() for p in program.model.parameters()])[None]
+    # Other values than the model's, which may be zero.
+    rows = torch.linspace(-1, 1, rows.shape[1], dtype=rows.dtype)[None]
+    rows = rows.masked_fill(~layout.kept_by_units(alive), 0)
+    inputs = program.recipe.inputs
+    with torch.no_grad():
+        wide = [part[0] for part in layout.split(rows, layout.shapes)]
+        cut = [part[0] for part in layout.split(small.take(rows), small.shapes)]
+        try:
+            found = program.outputs(cut, inputs)
+        except Exception:
+            return False
+        expected = program.outputs(wide, inputs)
+    return found.shape == expected.shape and torch.allclose(
+        found, expected, rtol=1e-3, atol=1e-5
+    )
+
+
+def _try(
+    program: Program, layout: Layout, lanes: Sequence[Lane], may_narrow: bool
+) -> list[Tried]:
+    """Try as many lanes as fit the memory."""
+    rows = torch.stack([lane.state.values for lane in lanes])
+    keep = torch.stack([lane.state.keep for lane in lanes])
+    alive = torch.stack([lane.state.alive for lane in lanes])
+    units = torch.tensor([lane.stage == "units" for lane in lanes])
+    if units.any():
+        counts = torch.tensor([lane.gone for lane in lanes])[units]
+        scores = _scores(program, layout, [x for x in lanes if x.stage == "units"])
+        alive[units] = drop_units(alive[units], scores, layout.unit_slices, counts)
+        keep[units] &= layout.kept_by_units(alive[units])
+    small = narrowed(layout, alive) if may_narrow else None
+    is_edge = layout.is_edge.expand(len(lanes), -1)
+    if small is not None:
+        rows, keep, is_edge = (small.take(x) for x in (rows, keep, is_edge))
+    edges = torch.tensor([lane.stage == "edges" for lane in lanes])
+    if edges.any():
+        edge_total = int(layout.is_edge.sum())
+        counts = torch.tensor(
+            [x.gone - (edge_total - x.state.edge_count) for x in lanes]
+        )
+        keep[edges] = drop_edges(
+            keep[edges], rows[edges].abs(), is_edge[edges], counts[edges]
+        )
+    shapes = layout.shapes if small is None else small.shapes
+    trained = train_lanes(
+        program,
+        rows,
+        keep,
+        [lane.seed for lane in lanes],
+        partial(layout.split, shapes=shapes),
+        epochs=program.recipe.epochs,
+    )
+    values = trained.values
+    if small is not None:
+        values, keep = _full(small, values, layout), _full(small, keep, layout)
+    return _tried(layout, values, keep, alive, trained)
+
+
+def _full(small: Narrow, rows: Tensor, layout: Layout) -> Tensor:
+    """Give full rows back, zero where nothing was taken along."""
+    return rows.new_zeros(len(rows), layout.size).scatter_(1, small.index, rows)
+
+
+def _tried(
+    layout: Layout, values: Tensor, keep: Tensor, alive: Tensor, trained: Trained
+) -> list[Tried]:
+    """Take the lanes apart."""
+    counts = (keep & layout.is_edge).sum(1).tolist()
+    scores = torch.where(trained.loss.isfinite(), trained.score, torch.nan).tolist()
+    states = zip(values.unbind(), keep.unbind(), alive.unbind(), counts, strict=True)
+    return [
+        Tried(State(*state), score) for state, score in zip(states, scores, strict=True)
+    ]
+
+
+def _scores(program: Program, layout: Layout, lanes: Sequence[Lane]) -> Tensor:
+    """Score the units of the lanes; lanes that start from one state share the work."""
+    states = {id(lane.state): lane.state for lane in lanes}
+    place = {name: number for number, name in enumerate(states)}
+    rows = torch.stack([state.values for state in states.values()])
+    scores = unit_scores(program, layout, layout.split(rows, layout.shapes))
+    return scores[[place[id(lane.state)] for lane in lanes]]
+
+
+def _parts(program: Program, layout: Layout, count: int) -> list[slice]:
+    """Cut lanes into parts that fit the memory."""
+    held = 0
+
+    def pack(x: Tensor) -> Tensor:
+        nonlocal held
+        held += x.numel()
+        return x
+
+    parts = [p.detach().requires_grad_() for p in program.model.parameters()]
+    inputs = program.recipe.noisy(torch.Generator())
+    with torch.enable_grad(), saved_tensors_hooks(pack, lambda x: x):
+        program.outputs(parts, inputs)
+    # Forward and backward hold about three times what is saved; a row has its
+    # gradient, moments, masks and best epoch.
+    need = (3 * held + 10 * layout.size) * inputs.element_size()
+    size = max(1, _BYTES // max(1, need))
+    return [slice(start, start + size) for start in range(0, count, size)]

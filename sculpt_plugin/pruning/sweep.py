@@ -1,0 +1,373 @@
+"""A sweep: many searches over pairs of steps and start networks, done together."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from hashlib import sha256
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sculpt_plugin import store
+from sculpt_plugin.claim import claim
+from sculpt_plugin.coupling import Coupling, couple
+from sculpt_plugin.errors import (
+    DataError,
+    ModelError,
+    SculptError,
+    ThresholdError,
+    TrainError,
+)
+from sculpt_plugin.pruning import schedule
+from sculpt_plugin.pruning.grid import Progress, Run, Sweep
+from sculpt_plugin.pruning.lanes.alone import prepare_alone, try_alone
+from sculpt_plugin.pruning.lanes.journal import read_entries, write_entry
+from sculpt_plugin.pruning.lanes.layout import Layout, check_lanes, lay_out
+from sculpt_plugin.pruning.lanes.state import Trial, Tried
+from sculpt_plugin.pruning.lanes.together import (
+    prepare_together,
+    runs_narrow,
+    try_together,
+)
+from sculpt_plugin.pruning.lanes.training import program
+from sculpt_plugin.pruning.lanes.walking import Grid, Known, Try, walk
+from sculpt_plugin.pruning.masks import Masks
+from sculpt_plugin.pruning.refusals import check_model, check_weights
+from sculpt_plugin.training.recipe import Recipe
+
+FORMAT = "sculpt-sweep-checkpoint/1"
+_SETTINGS = "settings.json"
+_SECONDS = 2.0
+"""A kill loses no more work than this; writing more often would cost time."""
+
+Build = Callable[[int], nn.Module]
+"""Builds the start network of a seed."""
+
+
+def sweep(
+    build: Build,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int] = (0, 1, 2, 5),
+    unit_steps: Sequence[float] = tuple(step / 100 for step in range(5, 75, 5)),
+    edge_steps: Sequence[float] = (0.005, 0.01, 0.015, 0.02, 0.025),
+    min_score: float = 1.0,
+    lanes: bool = True,
+    jobs: int = 1,
+    checkpoint: str | Path | None = None,
+    on_progress: Callable[[Progress], Any] | None = None,
+) -> Sweep:
+    """Sculpt networks with every pair of steps, and keep all that comes of it.
+
+    How much is removed at once decides where a search gets stuck, and nobody knows the
+    best steps beforehand. The paper tries 70 pairs per network and keeps the sparsest.
+    Here all of them are trained together as one batched program, and what two runs
+    would do alike is done once. Each run ends as `sculpt` would end it alone.
+
+    Args:
+        build: `build(seed)` gives a start network on the CPU, all of one architecture.
+            With more than one job it must pickle.
+        recipe: How a network learns. Its `seed` is replaced by that of each network.
+        seeds: Names of the start networks and of their random numbers.
+        unit_steps: The shares of all units to remove per turn.
+        edge_steps: The shares of all edges to remove per turn.
+        min_score: The score that every accepted turn holds.
+        lanes: Train together. False trains one network after the other, for models
+            that `torch.func.vmap` cannot run.
+        jobs: Spread the start networks, and where they are fewer the unit steps, over
+            so many processes of joblib. Inside `joblib.parallel_config("dask")` they
+            go to the workers of a Dask cluster.
+        checkpoint: A folder. A sweep that was killed and is started again with the
+            same arguments goes on from there and ends with the same results.
+        on_progress: Called after each round, and with several jobs after each job.
+
+    Returns:
+        All runs with their records and networks.
+
+    Raises:
+        DataError: The grid is empty, or a step is no share.
+        LaneError: The model has no lanes; the message says why.
+        ModelError: The model cannot be called, or has nothing that may be pruned.
+        ThresholdError: No network learns to `min_score`.
+        CheckpointError: The folder is in other use, damaged, or cannot be written.
+        TrainError: A worker process was lost.
+
+    Example:
+        >>> from functools import partial
+        >>> from sculpt_plugin import tasks
+        >>> task = tasks.get("4,1,4")
+        >>> def build(seed):
+        ...     return tasks.mlp(task, hidden=(12,), seed=seed)
+        >>> found = sweep(
+        ...     build, tasks.learning(task), seeds=(0, 1),
+        ...     unit_steps=(0.2, 0.5), edge_steps=(0.02,))
+        >>> len(found.runs), found.sparsest().score
+        (4, 1.0)
+
+    Reference:
+        Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
+        https://arxiv.org/abs/2305.18402
+    """
+    grid = _Corners(tuple(seeds), tuple(unit_steps), tuple(edge_steps), min_score)
+    _check(grid, jobs)
+    models = [build(seed) for seed in grid.seeds]
+    coupling = couple(models[0], recipe.inputs)
+    check_weights(models[0], "before training", ModelError)
+    check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
+    parts = _parts(grid, jobs)
+    folder = None if checkpoint is None else Path(checkpoint)
+    with ExitStack() as stack:
+        if folder is not None:
+            store.make_folder(folder)
+            stack.enter_context(store.locked(folder))
+            settings = _settings(grid, recipe, models, lanes, len(parts))
+            reached = [_part_name(number) for number in range(len(parts))]
+            claim(folder, _SETTINGS, settings, reached=reached, kind="a sweep's")
+        work = partial(_walk_part, build, recipe, lanes)
+        runs = list(_spread(work, parts, folder, on_progress))
+    order = {key: place for place, key in enumerate(grid.keys)}
+    runs.sort(key=lambda run: order[run.seed, run.unit_step, run.edge_step])
+    _check_learned(runs, min_score)
+    masked = tuple(Masks.dense(models[0], coupling).keep)
+    return Sweep(tuple(runs), min_score, build, coupling.weights, masked)
+
+
+@dataclass(frozen=True)
+class _Corners:
+    """What a grid spans."""
+
+    seeds: tuple[int, ...]
+    unit_steps: tuple[float, ...]
+    edge_steps: tuple[float, ...]
+    min_score: float
+
+    @property
+    def keys(self) -> list[tuple[int, float, float]]:
+        """What names each run, in order."""
+        return list(product(self.seeds, self.unit_steps, self.edge_steps))
+
+
+def _check(grid: _Corners, jobs: int) -> None:
+    """Refuse a grid without runs."""
+    for name in ("seeds", "unit_steps", "edge_steps"):
+        values = getattr(grid, name)
+        if not values or len(set(values)) < len(values):
+            raise DataError(
+                f"{name} must hold one or more different values, got {list(values)}."
+            )
+    if min(grid.seeds) < 0:
+        raise DataError(f"seeds must be 0 or above, got {min(grid.seeds)}.")
+    for name in ("unit_steps", "edge_steps"):
+        for step in getattr(grid, name):
+            schedule.check(step, name=f"each of {name}")
+    if jobs < 1:
+        raise DataError(f"jobs must be 1 or more, got {jobs}.")
+
+
+def _parts(grid: _Corners, jobs: int) -> list[_Corners]:
+    """Cut a grid into parts of whole seeds, or of unit steps where seeds are few."""
+    if jobs <= len(grid.seeds):
+        return [replace(grid, seeds=part) for part in _even(grid.seeds, jobs)]
+    pieces = _even(grid.unit_steps, -(-jobs // len(grid.seeds)))
+    return [
+        replace(grid, seeds=(seed,), unit_steps=piece)
+        for seed in grid.seeds
+        for piece in pieces
+    ]
+
+
+def _even(values: tuple, count: int) -> list[tuple]:
+    """Cut values into at most so many parts of about one size."""
+    count = min(count, len(values))
+    bounds = [len(values) * number // count for number in range(count + 1)]
+    return [values[a:b] for a, b in pairwise(bounds)]
+
+
+def _part_name(number: int) -> str:
+    """Name the folder of one part."""
+    return f"part-{number:03d}"
+
+
+def _spread(
+    work: Callable[..., list[Run]],
+    parts: Sequence[_Corners],
+    folder: Path | None,
+    on_progress: Callable[[Progress], Any] | None,
+) -> Iterator[Run]:
+    """Do the parts here, or in processes of their own."""
+    folders = [folder and folder / _part_name(number) for number in range(len(parts))]
+    if len(parts) == 1:
+        yield from work(parts[0], folders[0], on_progress)
+        return
+    import joblib
+
+    pool = joblib.Parallel(n_jobs=len(parts), return_as="generator_unordered")
+    sizes = [len(part.keys) for part in parts]
+    done = turns = 0
+    try:
+        for runs in pool(
+            joblib.delayed(_in_worker)(work, part, place)
+            for part, place in zip(parts, folders, strict=True)
+        ):
+            done += len(runs)
+            turns += sum(len(run.record) for run in runs)
+            yield from runs
+            if on_progress is not None:
+                on_progress(Progress(done, sum(sizes), turns, done / sum(sizes)))
+    except SculptError:
+        raise
+    except Exception as error:
+        kept = f"what was finished is in {folder}" if folder else "nothing was kept"
+        raise TrainError(
+            f"A worker of the sweep was lost ({type(error).__name__}); {kept}. Run it "
+            "again, with fewer jobs if the memory ran out."
+        ) from error
+
+
+def _in_worker(
+    work: Callable[..., list[Run]], part: _Corners, folder: Path | None
+) -> list[Run]:
+    """Do a part in a process of its own, which shares the cores with others."""
+    torch.set_num_threads(1)
+    return work(part, folder, None)
+
+
+def _walk_part(
+    build: Build,
+    recipe: Recipe,
+    lanes: bool,
+    part: _Corners,
+    folder: Path | None,
+    on_progress: Callable[[Progress], Any] | None,
+) -> list[Run]:
+    """Walk the runs of one part of the grid."""
+    models = [build(seed).cpu() for seed in part.seeds]
+    coupling = couple(models[0], recipe.inputs)
+    layout = lay_out(models[0], coupling)
+    prepare, attempt = _backend(models, recipe, coupling, layout, part.seeds, lanes)
+    grid = Grid(
+        part.seeds,
+        part.unit_steps,
+        part.edge_steps,
+        part.min_score,
+        unit_total=coupling.unit_count,
+        unit_limit=coupling.unit_count - len(coupling.prunable),
+        edge_total=int(layout.is_edge.sum()),
+    )
+    known = Known()
+    if folder is not None:
+        store.make_folder(folder)
+        known = read_entries(folder, layout)
+    journal = _Journal(folder, known)
+    if not known.outcomes:
+        began = time.perf_counter()
+        tried = prepare()
+        seconds = time.perf_counter() - began
+        trials = [Trial(place, "dense", 0) for place in range(len(part.seeds))]
+        for trial, made in zip(trials, tried, strict=True):
+            known.note(trial, made, min_score=part.min_score, seconds=seconds)
+            known.states.setdefault(trial.parent, made.state)
+        journal.add(trials)
+    runs = walk(grid, known, attempt, on_round=journal.add, on_progress=on_progress)
+    journal.close()
+    return runs
+
+
+def _backend(
+    models: Sequence[nn.Module],
+    recipe: Recipe,
+    coupling: Coupling,
+    layout: Layout,
+    seeds: Sequence[int],
+    lanes: bool,
+) -> tuple[Callable[[], list[Tried]], Try]:
+    """Give what prepares the dense networks and what tries lanes."""
+    model = copy.deepcopy(models[0])
+    if not lanes:
+        recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
+        return (
+            partial(prepare_alone, layout, list(recipes.values()), models),
+            partial(try_alone, model, coupling, layout, recipes),
+        )
+    check_lanes(model, coupling)
+    made = program(model, recipe)
+    narrow = runs_narrow(made, layout)
+    return (
+        partial(prepare_together, made, layout, models, seeds),
+        partial(try_together, made, layout, narrow=narrow),
+    )
+
+
+def _check_learned(runs: Sequence[Run], min_score: float) -> None:
+    """Refuse a sweep in which no network learned its task."""
+    if all(run.problem is not None for run in runs):
+        best = max(runs, key=lambda run: run.score)
+        raise ThresholdError(
+            f"A network must score {min_score:g} before it is pruned, but none of "
+            f"{len({run.seed for run in runs})} does: the best, of seed {best.seed}, "
+            f"scores {best.score:.4g}. Take wider layers, more epochs or other seeds, "
+            "or a lower min_score."
+        )
+
+
+def _settings(
+    grid: _Corners,
+    recipe: Recipe,
+    models: Sequence[nn.Module],
+    lanes: bool,
+    part_count: int,
+) -> dict[str, object]:
+    """Gather what must be the same for a killed sweep to go on."""
+    plain = {
+        field.name: getattr(recipe, field.name)
+        for field in fields(recipe)
+        if isinstance(getattr(recipe, field.name), int | float) and field.name != "seed"
+    }
+    tensors = [recipe.inputs, recipe.targets, *recipe.checked_on]
+    weights = [p for model in models for p in model.parameters()]
+    return {
+        "format": FORMAT,
+        **asdict(grid),
+        **plain,
+        "lanes": lanes,
+        "parts": part_count,
+        "data": _digest(tensors),
+        "start networks": _digest(weights),
+    }
+
+
+def _digest(tensors: Sequence[Tensor]) -> str:
+    """Name numbers by their content."""
+    found = sha256()
+    for tensor in tensors:
+        found.update(str((tuple(tensor.shape), tensor.dtype)).encode())
+        found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return found.hexdigest()[:16]
+
+
+class _Journal:
+    """Writes down what is found out, every few seconds."""
+
+    def __init__(self, folder: Path | None, known: Known) -> None:
+        self._folder, self._known = folder, known
+        self._trials: list[Trial] = []
+        self._written = time.monotonic()
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Take the trials of a round; write if the last time was long ago."""
+        self._trials += trials
+        if time.monotonic() - self._written >= _SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Write what has not been written."""
+        if self._folder is not None and self._trials:
+            write_entry(self._folder, self._known, self._trials)
+        self._trials = []
+        self._written = time.monotonic()

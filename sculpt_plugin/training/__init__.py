@@ -1,0 +1,1 @@
+"""How networks learn data that fit the memory, each alone or many at a time."""

@@ -1,0 +1,267 @@
+"""A recipe: data that fit the memory, and how a network learns them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import isfinite
+
+import torch
+from torch import Tensor, nn
+
+from sculpt_plugin.errors import DataError, ModelError, TrainError, one_line
+from sculpt_plugin.training.flat_adam import (
+    FlatParameters,
+    flattened,
+    start_adam,
+    step_adam,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """Data in memory, and how a network is trained and scored on them.
+
+    An epoch is one step of Adam over all samples, with noise added to the inputs
+    afresh; after it the validation set is looked at, and the weights of the best epoch
+    are kept: the higher score wins, then the lower loss, then the later epoch. The
+    learning rate falls in a straight line, which makes short trainings as good as
+    several times longer ones at a constant rate. `sculpt` takes a recipe's `train`,
+    `evaluate`, `batches` and `loss`; `sweep` takes the recipe.
+
+    Every training draws the same noise, named by `seed`, so a training's outcome is a
+    function of the weights it starts from.
+
+    Attributes:
+        inputs: One sample per row.
+        targets: What the outputs shall be, one row per sample.
+        loss: `loss(outputs, targets)`, the mean over the samples.
+        score: `score(outputs, targets)`, a tensor with one number; higher is better.
+        validation: Inputs and targets to score on; None takes those to train on,
+            without noise.
+        first_epochs: Length of a dense network's first training.
+        epochs: Length of a training between two removals.
+        learning_rate: Adam's, in the first epoch.
+        final_share: The share of it that is left in the last epoch.
+        weight_decay: Adam's, added to the gradient. It draws what a task does not
+            need towards zero, and so decides how much can be removed.
+        noise: Standard deviation of the Gaussian noise on the inputs.
+        draws: How many noisy copies of the samples make up an epoch.
+        seed: Names the noise.
+
+    Example:
+        >>> inputs = torch.tensor([[0.0], [1.0]])
+        >>> def right(outputs, targets):
+        ...     return ((outputs > 0.5) == (targets > 0.5)).float().mean()
+        >>> recipe = Recipe(inputs, inputs, nn.functional.mse_loss, right)
+        >>> model = nn.Linear(1, 1)
+        >>> recipe.prepare(model)
+        >>> recipe.evaluate(model)
+        1.0
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    loss: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], Tensor]
+    validation: tuple[Tensor, Tensor] | None = None
+    first_epochs: int = 200
+    epochs: int = 40
+    learning_rate: float = 0.1
+    final_share: float = 0.05
+    weight_decay: float = 1e-3
+    noise: float = 0.0
+    draws: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse counts and data that cannot be trained on."""
+        counts = (self.first_epochs, self.epochs, self.draws)
+        if min(counts) < 1:
+            raise DataError(
+                "first_epochs, epochs and draws must be 1 or more, got "
+                f"{', '.join(map(str, counts))}."
+            )
+        for inputs, targets in ((self.inputs, self.targets), self.checked_on):
+            if len(inputs) != len(targets) or not len(inputs):
+                raise DataError(
+                    "inputs and targets must have one row for each sample, got "
+                    f"{len(inputs)} and {len(targets)}."
+                )
+
+    @property
+    def checked_on(self) -> tuple[Tensor, Tensor]:
+        """The inputs and targets that decide which epoch is best."""
+        return self.validation or (self.inputs, self.targets)
+
+    @property
+    def batches(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The validation set as one batch, for measuring importances."""
+        return (self.checked_on,)
+
+    def prepare(self, model: nn.Module) -> None:
+        """Train a dense model for the first time, in place.
+
+        Raises:
+            ModelError: The outputs do not fit the targets.
+            TrainError: The loss does not stay finite.
+        """
+        self._fit(model, self.first_epochs)
+
+    def train(self, model: nn.Module) -> None:
+        """Train a model for one turn, in place, with a fresh optimizer.
+
+        Raises:
+            ModelError: The outputs do not fit the targets.
+            TrainError: The loss does not stay finite.
+        """
+        self._fit(model, self.epochs)
+
+    def evaluate(self, model: nn.Module) -> float:
+        """Give a model's score on the validation set."""
+        inputs, targets = self.on_device_of(model).checked_on
+        with torch.no_grad():
+            return float(self.score(self._outputs(model, inputs, targets), targets))
+
+    def rate(self, epoch: int, epochs: int) -> float:
+        """Give the learning rate of an epoch, counted from 1."""
+        return self.learning_rate * (1 - (1 - self.final_share) * epoch / epochs)
+
+    def on_device_of(self, model: nn.Module) -> "Recipe":
+        """Give the recipe with its data as a model's parameters are."""
+        first = next(model.parameters(), None)
+        if first is None or (
+            (first.device, first.dtype) == (self.inputs.device, self.inputs.dtype)
+        ):
+            return self
+
+        def moved(x: Tensor) -> Tensor:
+            # Class numbers stay whole.
+            dtype = first.dtype if x.is_floating_point() else x.dtype
+            return x.to(first.device, dtype)
+
+        pair = self.validation and (
+            moved(self.validation[0]),
+            moved(self.validation[1]),
+        )
+        return replace(
+            self,
+            inputs=moved(self.inputs),
+            targets=moved(self.targets),
+            validation=pair,
+        )
+
+    def noisy(self, generator: torch.Generator) -> Tensor:
+        """Draw the inputs of one epoch."""
+        copies = self.inputs.repeat(self.draws, *[1] * (self.inputs.ndim - 1))
+        if not self.noise:
+            return copies
+        # Drawn on the CPU, so that every device sees the same numbers.
+        drawn = torch.randn(copies.shape, generator=generator, dtype=copies.dtype)
+        return copies + self.noise * drawn.to(copies.device)
+
+    def sees_rows_apart(self, model: nn.Module) -> bool:
+        """Tell whether a model treats each sample by itself, in training as otherwise.
+
+        Then one forward pass serves both an epoch's step and the look at the
+        validation set after the one before.
+        """
+        here = self.on_device_of(model)
+        clean, _ = here.checked_on
+        with torch.no_grad(), _mode(model, training=True):
+            together = model(torch.cat([here.inputs, clean]))[len(here.inputs) :]
+            with _mode(model, training=False):
+                alone = model(clean)
+        return bool(torch.allclose(together, alone, rtol=1e-4, atol=1e-6))
+
+    def _fit(self, model: nn.Module, epochs: int) -> None:
+        """Train the model, and leave it with the weights of its best epoch."""
+        here = self.on_device_of(model)
+        clean, wanted = here.checked_on
+        targets = here.targets.repeat(here.draws, *[1] * (here.targets.ndim - 1))
+        noisy_count = len(targets)
+        with torch.no_grad():
+            kept = [buffer.clone() for buffer in model.buffers()]
+            here._outputs(model, clean, wanted)
+            apart = here.sees_rows_apart(model)
+            for buffer, value in zip(model.buffers(), kept, strict=True):
+                buffer.copy_(value)
+        generator = torch.Generator().manual_seed(here.seed)
+        best_score: tuple[float, float] | None = None
+        with _training(model) as flat:
+            moments = start_adam(flat)
+            best = flat.values.clone()
+            for epoch in range(epochs + 1):
+                noisy = here.noisy(generator)
+                if apart:
+                    # Masks act in the forward pass, so the copy taken after it has
+                    # zeros where the model does.
+                    outputs = model(torch.cat([noisy, clean]))
+                    seen = outputs.detach()[noisy_count:]
+                    outputs = outputs[:noisy_count]
+                else:
+                    with torch.no_grad(), _mode(model, training=False):
+                        seen = model(clean)
+                    outputs = model(noisy) if epoch < epochs else None
+                if epoch > 0:
+                    score = _rank(here, seen, wanted)
+                    if best_score is None or score >= best_score:
+                        best_score = score
+                        best.copy_(flat.values)
+                        kept = [buffer.clone() for buffer in model.buffers()]
+                if epoch < epochs:
+                    here.loss(outputs, targets).backward()
+                    step_adam(
+                        flat,
+                        moments,
+                        step=epoch + 1,
+                        learning_rate=here.rate(epoch + 1, epochs),
+                        weight_decay=here.weight_decay,
+                    )
+            flat.values.copy_(best)
+        with torch.no_grad():
+            for buffer, value in zip(model.buffers(), kept, strict=True):
+                buffer.copy_(value)
+
+    def _outputs(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Run the model without a gradient; refuse outputs that cannot be scored."""
+        with _mode(model, training=False):
+            outputs = model(inputs)
+        found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)
+        try:
+            self.loss(outputs, targets)
+        except Exception as error:
+            raise ModelError(
+                f"The model's outputs must fit targets of shape {list(targets.shape)}, "
+                f"got {found} ({one_line(error)}): change the model's last layer."
+            ) from error
+        return outputs
+
+
+def _rank(recipe: Recipe, outputs: Tensor, targets: Tensor) -> tuple[float, float]:
+    """What makes an epoch better: a higher score, then a lower loss."""
+    loss = float(recipe.loss(outputs, targets))
+    if not isfinite(loss):
+        raise TrainError(
+            f"The loss must stay finite, got {loss}: lower learning_rate, or look for "
+            "weights that are not finite."
+        )
+    return float(recipe.score(outputs, targets)), -loss
+
+
+@contextmanager
+def _training(model: nn.Module) -> Iterator[FlatParameters]:
+    """Set a model up to be trained as one flat vector."""
+    with torch.enable_grad(), _mode(model, training=True), flattened(model) as flat:
+        yield flat
+
+
+@contextmanager
+def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Switch a model to training or to evaluation, and leave it as it was."""
+    modes = [module.training for module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in zip(model.modules(), modes, strict=True):
+            module.training = mode

@@ -1,0 +1,172 @@
+"""A recipe trains as torch's Adam would, and keeps the best epoch."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sculpt_plugin.errors import DataError, ModelError, TrainError
+from sculpt_plugin.training.recipe import Recipe
+
+INPUTS = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+TARGETS = (INPUTS[:, :1] != INPUTS[:, 1:]).float()
+
+
+def right(outputs, targets):
+    return ((outputs > 0.5) == (targets > 0.5)).float().mean()
+
+
+def recipe(**changes) -> Recipe:
+    settings = {"learning_rate": 0.05, "noise": 0.1, "epochs": 5}
+    return Recipe(INPUTS, TARGETS, nn.functional.mse_loss, right, **settings | changes)
+
+
+def network(*extra) -> nn.Sequential:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(2, 8), *extra, nn.ReLU(), nn.Linear(8, 1))
+
+
+def weights_of_each_epoch(model, how):
+    """The weights after each epoch, with torch's own Adam and no shared passes."""
+    optimizer = torch.optim.Adam(model.parameters(), weight_decay=how.weight_decay)
+    source = torch.Generator().manual_seed(how.seed)
+    history = []
+    for epoch in range(how.epochs):
+        share = (epoch + 1) / how.epochs
+        rate = how.learning_rate * (1 + (how.final_share - 1) * share)
+        optimizer.param_groups[0]["lr"] = rate
+        noise = torch.randn(len(INPUTS) * how.draws, 2, generator=source)
+        noisy = INPUTS.repeat(how.draws, 1) + how.noise * noise
+        optimizer.zero_grad()
+        how.loss(model(noisy), TARGETS.repeat(how.draws, 1)).backward()
+        optimizer.step()
+        history.append(copy.deepcopy(model.state_dict()))
+    return history
+
+
+@pytest.mark.parametrize(
+    ("changes", "best_epoch"),
+    [({"epochs": 1}, 1), ({"epochs": 12}, 12), ({"epochs": 12, "noise": 2.0}, 3)],
+)
+def test_training_keeps_the_best_epoch_of_torch_adam(changes, best_epoch):
+    how = recipe(learning_rate=0.3, draws=2, weight_decay=0.01, seed=4, **changes)
+    model = network()
+    twin = copy.deepcopy(model)
+    history = weights_of_each_epoch(twin, how)
+    scores = []
+    for weights in history:
+        twin.load_state_dict(weights)
+        scores.append((how.evaluate(twin), -how.loss(twin(INPUTS), TARGETS).item()))
+
+    how.train(model)
+
+    assert scores.index(max(scores)) + 1 == best_epoch
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(
+            weight, history[best_epoch - 1][name], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_training_is_a_function_of_the_weights_and_the_seed():
+    first, second, third = network(), network(), network()
+
+    recipe(seed=7).train(first)
+    torch.rand(3)
+    recipe(seed=7).train(second)
+    recipe(seed=8).train(third)
+
+    assert torch.equal(first[0].weight, second[0].weight)
+    assert not torch.equal(first[0].weight, third[0].weight)
+
+
+def test_training_does_not_touch_the_callers_random_numbers():
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+
+    recipe().train(network_kept := nn.Linear(2, 1).requires_grad_())
+    torch.manual_seed(5)
+
+    assert torch.equal(torch.rand(2), expected)
+    assert network_kept.weight.grad is None
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_training_leaves_no_gradients_and_keeps_the_mode(mode):
+    model = network(nn.Dropout(0.1)).train(mode)
+
+    recipe().train(model)
+
+    assert all(module.training == mode for module in model.modules())
+    assert all(item.grad is None for item in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("extra", "apart"), [(nn.Identity(), True), (nn.BatchNorm1d(8), False)]
+)
+def test_model_that_mixes_samples_gets_passes_of_its_own(extra, apart):
+    assert recipe().sees_rows_apart(network(extra)) is apart
+
+
+def test_buffers_are_those_of_the_best_epoch():
+    how = recipe(epochs=1)
+    model = network(nn.BatchNorm1d(8))
+    source = torch.Generator().manual_seed(how.seed)
+    noisy = INPUTS + how.noise * torch.randn(INPUTS.shape, generator=source)
+    mean = model[0](noisy).mean(0).detach()
+
+    how.train(model)
+
+    torch.testing.assert_close(model[1].running_mean, 0.1 * mean)
+
+
+def test_validation_set_decides_when_it_is_given():
+    how = recipe(validation=(INPUTS[:1], TARGETS[:1]))
+
+    assert how.batches[0][0].tolist() == [[0, 0]]
+
+
+def test_learning_rate_falls_in_a_straight_line_to_its_final_share():
+    how = recipe(learning_rate=1.0, final_share=0.2)
+
+    assert [how.rate(epoch, 4) for epoch in (1, 2, 4)] == pytest.approx([0.8, 0.6, 0.2])
+
+
+def test_model_of_another_dtype_is_trained_in_it():
+    model = network().double()
+
+    recipe().train(model)
+
+    assert model[0].weight.dtype == torch.float64
+
+
+def test_loss_that_is_not_finite_is_an_error():
+    model = network()
+    nn.init.constant_(model[0].weight, float("nan"))
+
+    with pytest.raises(TrainError, match="must stay finite, got nan: lower learning_r"):
+        recipe().train(model)
+
+
+def test_outputs_that_do_not_fit_are_refused():
+    def loss(outputs, targets):
+        if outputs.shape != targets.shape:
+            raise ValueError("other shapes")
+        return (outputs - targets).square().mean()
+
+    how = Recipe(INPUTS, TARGETS, loss, right)
+
+    with pytest.raises(ModelError, match=r"targets of shape \[4, 1\], got \[4, 3\]"):
+        how.train(nn.Linear(2, 3))
+
+
+@pytest.mark.parametrize("name", ["first_epochs", "epochs", "draws"])
+def test_counts_below_one_are_refused(name):
+    with pytest.raises(DataError, match="epochs and draws must be 1 or more, got"):
+        recipe(**{name: 0})
+
+
+def test_inputs_and_targets_of_other_lengths_are_refused():
+    with pytest.raises(DataError, match="one row for each sample, got 4 and 3"):
+        Recipe(INPUTS, TARGETS[:3], nn.functional.mse_loss, right)
