@@ -175,7 +175,7 @@ class HoldMasks:
             parameter.data.view(mask.dtype).bitwise_and_(mask)
 
 
-def bits(parameter: nn.Parameter, gone: Tensor) -> Tensor:
+def bits(parameter: Tensor, gone: Bool[Tensor, "..."]) -> Tensor:
     """Give a mask as whole numbers of the parameter's width: all bits, or none."""
     widths = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     width = widths[parameter.element_size()]

@@ -29,13 +29,13 @@ from sculpt_plugin.pruning.grid import Progress, Run, Sweep
 from sculpt_plugin.pruning.lanes.alone import prepare_alone, try_alone
 from sculpt_plugin.pruning.lanes.journal import read_entries, write_entry
 from sculpt_plugin.pruning.lanes.layout import Layout, check_lanes, lay_out
+from sculpt_plugin.pruning.lanes.program import program
 from sculpt_plugin.pruning.lanes.state import Trial, Tried
 from sculpt_plugin.pruning.lanes.together import (
     prepare_together,
     runs_narrow,
     try_together,
 )
-from sculpt_plugin.pruning.lanes.training import program
 from sculpt_plugin.pruning.lanes.walking import Grid, Known, Try, walk
 from sculpt_plugin.pruning.masks import Masks
 from sculpt_plugin.pruning.refusals import check_model, check_weights
@@ -288,12 +288,12 @@ def _backend(
     lanes: bool,
 ) -> tuple[Callable[[], list[Tried]], Try]:
     """Give what prepares the dense networks and what tries lanes."""
-    model = copy.deepcopy(models[0])
+    model = models[0]
     if not lanes:
         recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
         return (
             partial(prepare_alone, layout, list(recipes.values()), models),
-            partial(try_alone, model, coupling, layout, recipes),
+            partial(try_alone, copy.deepcopy(model), coupling, layout, recipes),
         )
     check_lanes(model, coupling)
     made = program(model, recipe)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup
@@ -87,19 +87,18 @@ class Layout:
             parts.append(keep.flatten(1))
         return torch.cat(parts, dim=1)
 
-    def split(self, rows: Tensor, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Cut rows into one stack per parameter, views of the same memory."""
-        sizes = [math.prod(shape) for shape in shapes]
-        parts = rows.split(sizes, dim=1)
-        return [
-            part.unflatten(1, tuple(shape)) if shape else part[:, 0]
-            for part, shape in zip(parts, shapes, strict=True)
-        ]
-
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the parameters."""
         return [piece.shape for piece in self.pieces]
+
+
+def cut(
+    row: Float[Tensor, " entry"], shapes: Sequence[tuple[int, ...]]
+) -> list[Tensor]:
+    """Cut a row into parameters of the given shapes, views of the same memory."""
+    parts = row.split([math.prod(shape) for shape in shapes])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def lay_out(model: nn.Module, coupling: Coupling) -> Layout:

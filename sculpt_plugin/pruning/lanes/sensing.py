@@ -1,6 +1,6 @@
 """Unit sensitivities of many networks at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -11,13 +11,12 @@ from torch.func import grad, vmap
 
 from sculpt_plugin.coupling import layer_of
 from sculpt_plugin.errors import LaneError
-from sculpt_plugin.pruning.lanes.layout import Layout
-from sculpt_plugin.pruning.lanes.training import Program
-from sculpt_plugin.pruning.samples import reduction
+from sculpt_plugin.pruning.lanes.layout import Layout, cut
+from sculpt_plugin.pruning.lanes.program import Program
 
 
 def unit_scores(
-    program: Program, layout: Layout, parts: Sequence[Tensor]
+    program: Program, layout: Layout, rows: Float[Tensor, "lane entry"]
 ) -> Float[Tensor, "lane unit"]:
     """Score the units of every lane by the first-order change of the loss without them.
 
@@ -28,32 +27,27 @@ def unit_scores(
     Args:
         program: The model and its recipe.
         layout: Where the units lie.
-        parts: The parameters, a stack over lanes each.
+        rows: The parameters of each lane.
 
     Returns:
         The mean over samples of the absolute effect of each unit.
     """
     recipe = program.recipe
     inputs, targets = recipe.checked_on
-    model = program.model
-    modes = [module.training for module in model.modules()]
-    model.eval()
-    with torch.no_grad():
-        outputs = model(inputs)
-        scale = reduction(recipe.loss, outputs, targets, len(inputs))(len(inputs))
+    program.shell.eval()
     gates = torch.ones(
         len(inputs), layout.unit_count, dtype=inputs.dtype, device=inputs.device
     )
 
-    def loss(gates: Tensor, lane: list[Tensor]) -> Tensor:
-        with _gated(model, layout, gates):
-            return recipe.loss(program.outputs(lane, inputs), targets) * scale
+    def loss(gates: Tensor, row: Tensor) -> Tensor:
+        with _gated(program.shell, layout, gates):
+            return (
+                recipe.loss(program.outputs(cut(row, layout.shapes), inputs), targets)
+                * program.scale
+            )
 
-    try:
-        effects = vmap(grad(loss), in_dims=(None, 0))(gates, list(parts))
-    finally:
-        for module, mode in zip(model.modules(), modes, strict=True):
-            module.training = mode
+    effects = vmap(grad(loss), in_dims=(None, 0))(gates, rows)
+    program.shell.train()
     return effects.to(torch.float64).abs().mean(1)
 
 

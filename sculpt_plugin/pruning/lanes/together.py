@@ -1,18 +1,18 @@
 """One round: remove, train and score many lanes together."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from sculpt_plugin.pruning.lanes.choosing import drop_edges, drop_units
-from sculpt_plugin.pruning.lanes.layout import Layout
+from sculpt_plugin.pruning.lanes.layout import Layout, cut
 from sculpt_plugin.pruning.lanes.narrowing import Narrow, narrowed
+from sculpt_plugin.pruning.lanes.program import Program
 from sculpt_plugin.pruning.lanes.sensing import unit_scores
 from sculpt_plugin.pruning.lanes.state import Lane, State, Tried
-from sculpt_plugin.pruning.lanes.training import Program, Trained, train_lanes
+from sculpt_plugin.pruning.lanes.training import Trained, train_lanes
 
 _BYTES = 2**30
 """How much memory the lanes that are trained together may need."""
@@ -29,10 +29,13 @@ def prepare_together(
     alive = torch.ones(len(rows), layout.unit_count, dtype=torch.bool)
     tried = []
     for part in _parts(program, layout, len(rows)):
-        cut = partial(layout.split, shapes=layout.shapes)
-        epochs = program.recipe.first_epochs
         trained = train_lanes(
-            program, rows[part], keep[part], seeds[part], cut, epochs=epochs
+            program,
+            rows[part],
+            keep[part],
+            seeds[part],
+            layout.shapes,
+            epochs=program.recipe.first_epochs,
         )
         tried += _tried(layout, trained.values, keep[part], alive[part], trained)
     return tried
@@ -70,19 +73,15 @@ def runs_narrow(program: Program, layout: Layout) -> bool:
     small = narrowed(layout, alive)
     if small is None:
         return False
-    rows = torch.cat([p.detach().flatten() for p in program.model.parameters()])[None]
-    # Other values than the model's, which may be zero.
-    rows = torch.linspace(-1, 1, rows.shape[1], dtype=rows.dtype)[None]
+    rows = torch.linspace(-1, 1, layout.size, dtype=program.recipe.inputs.dtype)[None]
     rows = rows.masked_fill(~layout.kept_by_units(alive), 0)
     inputs = program.recipe.inputs
     with torch.no_grad():
-        wide = [part[0] for part in layout.split(rows, layout.shapes)]
-        cut = [part[0] for part in layout.split(small.take(rows), small.shapes)]
         try:
-            found = program.outputs(cut, inputs)
+            found = program.outputs(cut(small.take(rows)[0], small.shapes), inputs)
         except Exception:
             return False
-        expected = program.outputs(wide, inputs)
+        expected = program.outputs(cut(rows[0], layout.shapes), inputs)
     return found.shape == expected.shape and torch.allclose(
         found, expected, rtol=1e-3, atol=1e-5
     )
@@ -120,7 +119,7 @@ def _try(
         rows,
         keep,
         [lane.seed for lane in lanes],
-        partial(layout.split, shapes=shapes),
+        shapes,
         epochs=program.recipe.epochs,
     )
     values = trained.values
@@ -139,7 +138,7 @@ def _tried(
 ) -> list[Tried]:
     """Take the lanes apart."""
     counts = (keep & layout.is_edge).sum(1).tolist()
-    scores = torch.where(trained.loss.isfinite(), trained.score, torch.nan).tolist()
+    scores = trained.score.tolist()
     states = zip(values.unbind(), keep.unbind(), alive.unbind(), counts, strict=True)
     return [
         Tried(State(*state), score) for state, score in zip(states, scores, strict=True)
@@ -151,7 +150,7 @@ def _scores(program: Program, layout: Layout, lanes: Sequence[Lane]) -> Tensor:
     states = {id(lane.state): lane.state for lane in lanes}
     place = {name: number for number, name in enumerate(states)}
     rows = torch.stack([state.values for state in states.values()])
-    scores = unit_scores(program, layout, layout.split(rows, layout.shapes))
+    scores = unit_scores(program, layout, rows)
     return scores[[place[id(lane.state)] for lane in lanes]]
 
 
@@ -164,10 +163,10 @@ def _parts(program: Program, layout: Layout, count: int) -> list[slice]:
         held += x.numel()
         return x
 
-    parts = [p.detach().requires_grad_() for p in program.model.parameters()]
     inputs = program.recipe.noisy(torch.Generator())
+    row = torch.zeros(layout.size, dtype=inputs.dtype, requires_grad=True)
     with torch.enable_grad(), saved_tensors_hooks(pack, lambda x: x):
-        program.outputs(parts, inputs)
+        program.outputs(cut(row, layout.shapes), inputs)
     # Forward and backward hold about three times what is saved; a row has its
     # gradient, moments, masks and best epoch.
     need = (3 * held + 10 * layout.size) * inputs.element_size()

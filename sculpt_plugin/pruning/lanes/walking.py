@@ -65,6 +65,9 @@ class Known:
             del self.states[number]
 
 
+_DENSE = Attempt("dense", 0)
+
+
 @dataclass(eq=False)
 class _Walker:
     """One run on its way."""
@@ -77,7 +80,7 @@ class _Walker:
     state: int
     edges_gone: int = 0
     record: list[Step] = field(default_factory=list)
-    attempt: Attempt | None = Attempt("dense", 0)
+    attempt: Attempt | None = _DENSE
     problem: str | None = None
 
     @property

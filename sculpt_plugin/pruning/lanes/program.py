@@ -1,0 +1,121 @@
+"""A model as a function of its parameters, so that many can run as one."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from sculpt_plugin.errors import LaneError, one_line
+from sculpt_plugin.pruning.samples import reduction
+from sculpt_plugin.training.recipe import Recipe
+
+_BANK = 2**26
+"""Noise of more numbers than this is drawn anew instead of kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A model and a recipe as one program over lanes.
+
+    Attributes:
+        shell: The model without parameters; they are lent to it for each run.
+        places: For each parameter where the model looks for it: modules with names.
+        recipe: How each lane is trained.
+        apart: Whether the model sees each sample by itself.
+        scale: What makes a sample's own loss of its share in the loss of all.
+    """
+
+    shell: nn.Module
+    places: tuple[tuple[tuple[nn.Module, str], ...], ...]
+    recipe: Recipe
+    apart: bool
+    scale: int
+    _bank: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+
+    def outputs(self, parts: Sequence[Tensor], inputs: Tensor) -> Tensor:
+        """Run the model with the given parameters."""
+        for places, part in zip(self.places, parts, strict=True):
+            for module, name in places:
+                # As torch.func.functional_call does, in a tenth of its time.
+                vars(module)[name] = part
+        return self.shell(inputs)
+
+    def noisy(self, seed: int, epochs: int) -> list[Tensor]:
+        """Give the inputs of so many epochs, and behind each the clean ones.
+
+        These are the numbers that `Recipe.train` draws for the seed. The clean samples
+        are left out where the model does not see samples apart.
+        """
+        recipe = self.recipe
+        clean = recipe.checked_on[0] if self.apart else recipe.inputs[:0]
+        key = (seed, epochs)
+        if key in self._bank:
+            return list(self._bank[key])
+        source = torch.Generator().manual_seed(seed)
+        drawn = [torch.cat([recipe.noisy(source), clean]) for _ in range(epochs)]
+        if epochs * drawn[0].numel() <= _BANK:
+            self._bank[key] = torch.stack(drawn)
+        return drawn
+
+
+def program(model: nn.Module, recipe: Recipe) -> Program:
+    """Make a program of a model, and try whether it can run in lanes.
+
+    Raises:
+        LaneError: `torch.func.vmap` cannot run the model; it says why.
+    """
+    model = copy.deepcopy(model).train()
+    recipe = recipe.on_device_of(model)
+    apart = recipe.sees_rows_apart(model)
+    with torch.no_grad():
+        count = len(recipe.checked_on[0])
+        outputs = model(recipe.checked_on[0])
+        scale = reduction(recipe.loss, outputs, recipe.checked_on[1], count)(count)
+    lanes = {
+        name: torch.stack([p.detach(), p.detach().flip(0) * 0.5 + 0.1])
+        for name, p in model.named_parameters()
+    }
+    with torch.no_grad():
+        expected = [
+            functional_call(
+                model, {n: x[lane] for n, x in lanes.items()}, recipe.inputs
+            )
+            for lane in (0, 1)
+        ]
+    made = Program(model, _emptied(model), recipe, apart, scale)
+    try:
+        with torch.no_grad():
+            run = vmap(made.outputs, in_dims=(0, None))
+            found = run(list(lanes.values()), recipe.inputs)
+    except Exception as error:
+        raise LaneError(
+            "A model must run under torch.func.vmap to be trained in lanes, and this "
+            f"one does not: {one_line(error)}. Pass lanes=False to sculpt one network "
+            "at a time."
+        ) from error
+    if not torch.allclose(found, torch.stack(expected), rtol=1e-3, atol=1e-5):
+        raise LaneError(
+            "A model must give the same outputs under torch.func.vmap as alone, and "
+            "this one does not: pass lanes=False to sculpt one network at a time."
+        )
+    return made
+
+
+def _emptied(
+    model: nn.Module,
+) -> tuple[tuple[tuple[nn.Module, str], ...], ...]:
+    """Take a model's parameters out, and say where each one was."""
+    places: dict[int, list[tuple[nn.Module, str]]] = {
+        id(parameter): [] for parameter in model.parameters()
+    }
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None:
+                places[id(parameter)].append((module, name))
+    for found in places.values():
+        for module, name in found:
+            del module._parameters[name]
+    return tuple(tuple(found) for found in places.values())
