@@ -1,0 +1,264 @@
+"""What several sparse networks of one task say together about its modules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from sculpt_plugin.analysis.agreement import (
+    co_membership,
+    confidence,
+    in_order,
+    majority_partition,
+    pairwise_agreement,
+)
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.hierarchy import Hierarchy
+from sculpt_plugin.analysis.shared_modules import (
+    SharedModule,
+    Signature,
+    shared_modules,
+    signatures,
+)
+from sculpt_plugin.errors import GraphError
+
+Witness = tuple[LayeredGraph, Hierarchy]
+
+
+@dataclass(frozen=True, eq=False)
+class SharedGroups:
+    """How the witnesses group the inputs, or the outputs, and what most stand for.
+
+    Attributes:
+        channel: The original number of each unit.
+        votes: The module of each unit in each witness, numbered anew in each in order
+            of first appearance; -1 where the unit is dead.
+        label: The group of each unit by majority (`majority_partition`), -1 for a unit
+            that is dead in more than half of the witnesses.
+        confidence: From 0 to 1 for each unit, how far the witnesses bear out its group:
+            the mean overlap (Jaccard) of its module in a witness with its group here.
+        agreement: Mean adjusted Rand index of two witnesses, 1 if there is but one.
+    """
+
+    channel: Int[np.ndarray, " unit"]
+    votes: Int[np.ndarray, "witness unit"]
+    label: Int[np.ndarray, " unit"]
+    confidence: Float[np.ndarray, " unit"]
+    agreement: float
+
+    @cached_property
+    def together(self) -> Float[np.ndarray, "unit unit"]:
+        """Share of the witnesses in which two units share a module.
+
+        A witness in which one of them is dead says nothing about the two and is not
+        counted; where none is left, the share is NaN.
+        """
+        together, counted = co_membership(self.votes)
+        return np.where(counted > 0, together / np.maximum(counted, 1), np.nan)
+
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """List the numbers of the units in each group."""
+        return tuple(
+            tuple(self.channel[self.label == number].tolist())
+            for number in range(self.label.max(initial=-1) + 1)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Consensus:
+    """What the witnesses have in common.
+
+    Attributes:
+        witness_count: How many networks were heard.
+        inputs: What they say about the inputs.
+        outputs: What they say about the outputs.
+        modules: The modules that more than half of them have, hidden ones included;
+            `modules[m].id == m`.
+        representative: Which witness agrees best with all, for a look at one network.
+    """
+
+    witness_count: int
+    inputs: SharedGroups
+    outputs: SharedGroups
+    modules: tuple[SharedModule, ...]
+    representative: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the consensus as plain dicts, lists, numbers and strings.
+
+        The co-module shares are left out, since they follow from `votes`, the modules
+        of the units in each witness, and are far larger where there are many units.
+        """
+        return {
+            "witnesses": self.witness_count,
+            "representative": self.representative,
+            "inputs": _told(self.inputs, letter="x"),
+            "outputs": _told(self.outputs, letter="y"),
+            "modules": [
+                {
+                    "id": module.id,
+                    "level": module.level,
+                    "inputs": [f"x{number}" for number in module.inputs],
+                    "outputs": [f"y{number}" for number in module.outputs],
+                    "used_by": list(module.used_by),
+                    "share": module.share,
+                }
+                for module in self.modules
+            ],
+        }
+
+
+def consensus(witnesses: Sequence[Witness]) -> Consensus:
+    """Find what several sparse networks of one task say together about its modules.
+
+    One sparse network is one witness: a stray edge, or a wrong choice of the training,
+    can hide a boundary or make one up. The networks of a sweep make such mistakes in
+    different places, so what most of them say is right more often than what any one of
+    them says. No threshold is to be chosen: a majority decides everywhere.
+
+    Args:
+        witnesses: Each network with its modules. They must have the same inputs and
+            outputs; hidden layers may differ in number and size. Every network counts
+            the same, so give the best of each run rather than many of one.
+
+    Returns:
+        Groups of inputs and outputs with a confidence for each, the shared modules,
+        and the witness nearest to all. The order of the witnesses does not matter,
+        but that of two equally near ones the one with fewer edges, then the first, is
+        the representative.
+
+    Raises:
+        GraphError: There is no witness, or they do not have the same inputs and
+            outputs.
+
+    Example:
+        Two networks keep two halves apart, a third has one hidden unit for all.
+
+        >>> from sculpt_plugin.analysis.modules import detect
+        >>> edges = [(0, 4), (1, 4), (2, 5), (3, 5), (4, 6), (5, 7)]
+        >>> halves = LayeredGraph.from_edges((4, 2, 2), edges)
+        >>> edges = [(0, 4), (1, 4), (2, 4), (3, 4), (4, 5), (4, 6)]
+        >>> whole = LayeredGraph.from_edges((4, 1, 2), edges)
+        >>> found = consensus([(g, detect(g)) for g in (halves, halves, whole)])
+        >>> found.inputs.groups(), found.outputs.groups()
+        (((0, 1), (2, 3)), ((0,), (1,)))
+        >>> found.inputs.confidence.round(2).tolist()
+        [0.83, 0.83, 0.83, 0.83]
+        >>> [(module.inputs, module.outputs) for module in found.modules]
+        [((0, 1), (0,)), ((2, 3), (1,))]
+    """
+    _check(witnesses)
+    below, above = (_ends(witnesses, first=first) for first in (True, False))
+    inputs, outputs = (_shared_groups(*end) for end in (below, above))
+    hierarchies = [found for _, found in witnesses]
+    told = [
+        signatures(graph, found, inputs=inputs.label, outputs=outputs.label)
+        for graph, found in witnesses
+    ]
+    edges = [graph.edge_count for graph, _ in witnesses]
+    nearness = (
+        pairwise_agreement(inputs.votes)
+        + pairwise_agreement(outputs.votes)
+        + _common_share(told)
+    ).mean(axis=1)
+    # Rounded, since sums in another order would break ties by their noise.
+    rank = np.lexsort((edges, -nearness.round(9)))
+    return Consensus(
+        witness_count=len(witnesses),
+        inputs=inputs,
+        outputs=outputs,
+        modules=shared_modules(
+            hierarchies, told, inputs=inputs.groups(), outputs=outputs.groups()
+        ),
+        representative=int(rank[0]),
+    )
+
+
+def _check(witnesses: Sequence[Witness]) -> None:
+    """Refuse witnesses that cannot be compared."""
+    if not len(witnesses):
+        raise GraphError(
+            "witnesses must hold at least one network and its modules, it is empty: "
+            "give the sparsest networks of a sweep."
+        )
+    first = witnesses[0][0]
+    for place, (graph, found) in enumerate(witnesses):
+        if len(found.label) != graph.unit_count:
+            raise GraphError(
+                f"The modules of witness {place} must be about its {graph.unit_count} "
+                f"units, but they are about {len(found.label)}: detect them in the "
+                "same graph."
+            )
+        for what, layer, known in (
+            ("inputs", 0, 0),
+            ("outputs", graph.depth - 1, first.depth - 1),
+        ):
+            numbers = graph.channel[graph.units(layer)]
+            expected = first.channel[first.units(known)]
+            if not np.array_equal(numbers, expected):
+                raise GraphError(
+                    f"witnesses must have the same {what}, but witness {place} has "
+                    f"{len(numbers)} where witness 0 has {len(expected)}, or other "
+                    "numbers: keep dead units in the graphs, and compare networks of "
+                    "one task only."
+                )
+
+
+def _ends(
+    witnesses: Sequence[Witness], *, first: bool
+) -> tuple[Int[np.ndarray, " unit"], Int[np.ndarray, "witness unit"]]:
+    """The numbers of the inputs or outputs, and their modules in each witness."""
+    graphs = [graph for graph, _ in witnesses]
+    units = [graph.units(0 if first else graph.depth - 1) for graph in graphs]
+    votes = [
+        in_order(found.label[span])
+        for (_, found), span in zip(witnesses, units, strict=True)
+    ]
+    return graphs[0].channel[units[0]], np.stack(votes)
+
+
+def _shared_groups(
+    channel: Int[np.ndarray, " unit"], votes: Int[np.ndarray, "witness unit"]
+) -> SharedGroups:
+    """Sum up what the witnesses say about the inputs or the outputs."""
+    label = majority_partition(votes)
+    pairs = pairwise_agreement(votes)
+    others = pairs[~np.eye(len(votes), dtype=bool)]
+    return SharedGroups(
+        channel=channel,
+        votes=votes,
+        label=label,
+        confidence=confidence(votes, label),
+        agreement=float(others.mean()) if len(others) else 1.0,
+    )
+
+
+def _common_share(
+    told: Sequence[Sequence[Signature | None]],
+) -> Float[np.ndarray, "witness witness"]:
+    """Share of the modules of two witnesses that both have."""
+    sets = [{name for name in names if name} for names in told]
+    known = {name: place for place, name in enumerate(set().union(*sets))}
+    has = np.zeros((len(told), len(known)), dtype=bool)
+    for place, names in enumerate(sets):
+        has[place, [known[name] for name in names]] = True
+    common = has.astype(int) @ has.T.astype(int)
+    either = has.sum(axis=1)[:, None] + has.sum(axis=1) - common
+    return np.where(either > 0, common / np.maximum(either, 1), 1.0)
+
+
+def _told(found: SharedGroups, *, letter: str) -> dict[str, Any]:
+    """Give one end of the networks as plain data."""
+    return {
+        "names": [f"{letter}{number}" for number in found.channel.tolist()],
+        "module": [None if label < 0 else label for label in found.label.tolist()],
+        "confidence": found.confidence.tolist(),
+        "agreement": found.agreement,
+        "votes": [
+            [None if label < 0 else label for label in labels]
+            for labels in found.votes.tolist()
+        ],
+    }
