@@ -5,22 +5,20 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
-from sculpt_plugin.analysis.modules import detect
+from sculpt_plugin.analysis.modules import Method, detect
 from sculpt_plugin.analysis.trace import coverage, trace
 from sculpt_plugin.drawing.naming import abbreviated, shortened
-from sculpt_plugin.errors import GraphError
 
 if TYPE_CHECKING:
     import rich.console
 
 SCHEMA = "sculpt-report/1"
-Method = Literal["agglomerative"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,7 +158,8 @@ def analyze(
             are one module. The paper takes 0.9, and 0.6 for images.
         modularity_threshold: How strong the modular structure of a layer must be to be
             taken without further tests. The paper takes 0.2, and 0.3 for images.
-        method: How units are clustered; `agglomerative` is the paper's way.
+        method: How modules are found: `agglomerative` is the paper's way,
+            `bidirectional` our own, to which none of the three settings applies.
 
     Returns:
         The report.
@@ -227,15 +226,12 @@ def explain(
         >>> explain(graph, covered={}).hierarchy.label.tolist()
         [0, 0]
     """
-    if method not in get_args(Method):
-        known = " or ".join(map(repr, get_args(Method)))
-        raise GraphError(f"method must be {known}, got {method!r}.")
     settings = {
         "hops": hops,
         "merge_threshold": merge_threshold,
         "modularity_threshold": modularity_threshold,
     }
-    found = detect(graph, **settings)
+    found = detect(graph, **settings, method=method)
     return Report(graph, found, {**settings, "method": method}, {"coverage": covered})
 
 

@@ -165,6 +165,26 @@ def test_hops_below_one_are_refused(hops: int) -> None:
         detect(three_pairs_and_their_readers(), hops=hops)
 
 
+def test_both_methods_find_the_six_modules() -> None:
+    graph = three_pairs_and_their_readers()
+    paper, own = detect(graph), detect(graph, method="bidirectional")
+    assert own.label.tolist() == paper.label.tolist()
+    assert own.edges == paper.edges
+    assert own.clusters == ()
+
+
+def test_dead_units_have_no_module_by_our_own_method_either() -> None:
+    edges = [(0, 3), (1, 4), (2, 3), (3, 6), (5, 6)]
+    graph = LayeredGraph.from_edges((3, 3, 1), edges)
+    label = detect(graph, method="bidirectional").label
+    assert label.tolist() == [0, -1, 0, 0, -1, -1, 0]
+
+
+def test_hops_are_refused_where_every_scale_is_looked_at() -> None:
+    with pytest.raises(GraphError, match=r"hops must be None .* got 2"):
+        detect(three_pairs_and_their_readers(), hops=2, method="bidirectional")
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 1.0, 90.0, float("nan")])
 def test_merge_threshold_that_is_no_share_is_refused(threshold: float) -> None:
     with pytest.raises(GraphError, match="merge_threshold must be from 0 to below 1"):

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from sculpt_plugin.analysis.bidirectional import join_both_ways
 from sculpt_plugin.analysis.cluster import cluster
 from sculpt_plugin.analysis.describe import describe
 from sculpt_plugin.analysis.features import reach_by_layer
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy, LayerClusters
 from sculpt_plugin.errors import GraphError
+
+Method = Literal["agglomerative", "bidirectional"]
 
 
 def detect(
@@ -20,25 +24,32 @@ def detect(
     hops: int | None = None,
     merge_threshold: float = 0.9,
     modularity_threshold: float = 0.2,
+    method: Method = "agglomerative",
 ) -> Hierarchy:
     """Find the modules of a network and which of them feeds which.
 
-    A sparse network shows the sub-functions it learned: units of a layer that
-    influence the same later units form a cluster, and clusters of neighbouring layers
-    that feed mainly each other form a module. Dead units are set aside first.
+    A sparse network shows the sub-functions it learned. Dead units are set aside
+    first. The paper's way, `agglomerative`: units of a layer that influence the same
+    later units form a cluster, and clusters of neighbouring layers that feed mainly
+    each other form a module. Our own, `bidirectional`: units that reach the same
+    outputs form a module if edges hold them together; it also uses what feeds a unit,
+    looks at every scale, and has no settings.
 
     Args:
         graph: The network, dead units allowed.
         hops: How many edges to look ahead when units are compared. `None`: to the
-            outputs.
+            outputs. For `agglomerative` only.
         merge_threshold: A cluster joins a module if more than this share of its edges
             come from there, and more than this share of the module's edges into the
-            layer go to it. From 0 to below 1.
+            layer go to it. From 0 to below 1. For `agglomerative` only.
         modularity_threshold: How strong the modular structure of a layer must be for
-            its clusters to be taken without further tests, from 0 to 1.
+            its clusters to be taken without further tests, from 0 to 1. For
+            `agglomerative` only.
+        method: How the modules are found.
 
     Returns:
         Modules, numbered from the inputs up, with labels in the numbering of `graph`.
+        Only `agglomerative` forms clusters.
 
     Raises:
         GraphError: No path leads from an input to an output, or a setting is out of
@@ -58,6 +69,7 @@ def detect(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    _check_method(method, hops)
     _check_settings(hops, merge_threshold, modularity_threshold)
     kept = graph.live_units()
     live = graph.keep(kept)
@@ -67,8 +79,12 @@ def detect(
             f"{graph.edge_count} edges lies on one: every hidden unit is dead, so "
             "prune less or analyze an earlier state."
         )
-    clusters = _cluster_layers(live, hops, modularity_threshold)
-    module = _join(live, clusters, merge_threshold)
+    clusters: list[LayerClusters] = []
+    if method == "bidirectional":
+        module = join_both_ways(live)
+    else:
+        clusters = _cluster_layers(live, hops, modularity_threshold)
+        module = _join(live, clusters, merge_threshold)
     label = np.full(graph.unit_count, -1)
     label[kept] = module
     modules, edges = describe(live, module)
@@ -191,6 +207,17 @@ def _with_dead_units(
     labels = np.full(len(kept), -1)
     labels[kept] = found.labels
     return LayerClusters(labels, found.modularity, found.rule)
+
+
+def _check_method(method: Method, hops: int | None) -> None:
+    if method not in get_args(Method):
+        known = " or ".join(map(repr, get_args(Method)))
+        raise GraphError(f"method must be {known}, got {method!r}.")
+    if method == "bidirectional" and hops is not None:
+        raise GraphError(
+            f"hops must be None with method 'bidirectional', got {hops}: it looks at "
+            "every scale, so leave hops out, or take method 'agglomerative'."
+        )
 
 
 def _check_settings(

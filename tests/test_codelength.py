@@ -1,0 +1,48 @@
+from math import comb, log2
+
+import numpy as np
+import pytest
+
+from sculpt_plugin.analysis.codelength import (
+    edge_bits_saved,
+    log2_choices,
+    naming_bits,
+)
+
+
+@pytest.mark.parametrize(("among", "chosen"), [(1, 0), (1, 1), (8, 3), (40, 20)])
+def test_choices_are_binomials(among: int, chosen: int) -> None:
+    found = log2_choices(np.array([among]), np.array([chosen]))
+    assert found == pytest.approx(log2(comb(among, chosen)))
+
+
+def test_naming_costs_nothing_where_all_are_one() -> None:
+    assert naming_bits(7, 1) == 0
+
+
+def test_naming_does_not_pay_for_what_the_parts_are_called() -> None:
+    # 3 ** 6 ways to name a part six times, over the 3! ways to call the parts.
+    assert naming_bits(6, 3) == pytest.approx(log2(3**6 / 6))
+
+
+def test_one_part_saves_nothing() -> None:
+    source, target = np.array([0, 1, 1]), np.array([2, 2, 3])
+    layer, part = np.array([0, 0, 1, 1]), np.zeros(4, dtype=int)
+    assert edge_bits_saved(source, target, layer, part) == pytest.approx(0)
+
+
+def test_readers_choose_among_the_parts_that_their_own_part_reads() -> None:
+    # Unit 4 reads input 0 of part 0, unit 5 reads input 1 of part 0 and 2 of part 1;
+    # both are in part 2, so both choose among inputs 0 to 2 and not among all four.
+    source, target = np.array([0, 1, 2]), np.array([4, 5, 5])
+    layer, part = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 3, 2, 2])
+    expected = log2(comb(4, 1) * comb(4, 2)) - log2(comb(3, 1) * comb(3, 2))
+    assert edge_bits_saved(source, target, layer, part) == pytest.approx(expected)
+
+
+def test_edges_that_jump_layers_are_chosen_in_their_own_layer() -> None:
+    # Unit 3 reads input 0 among two inputs, and unit 2, the only one of its layer.
+    source, target = np.array([0, 2, 1]), np.array([3, 3, 2])
+    layer, part = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])
+    # Part 1 reads only itself: unit 2 chooses among input 1 alone.
+    assert edge_bits_saved(source, target, layer, part) == pytest.approx(1)
