@@ -8,12 +8,21 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from sculpt_plugin.arguments import whole_numbers
 from sculpt_plugin.errors import LoadingError, SculptError, UnsafeFileError
-from sculpt_plugin.terminal import explained, fail, make_console, progress
+from sculpt_plugin.reproduce_command import reproduce
+from sculpt_plugin.sweep_command import sweep
+from sculpt_plugin.terminal import (
+    Interrupted,
+    explained,
+    fail,
+    make_console,
+    progress,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +49,7 @@ def main() -> NoReturn:
         # Some versions of typer give the exit code of an interrupt back.
         code = app(standalone_mode=False)
         sys.stdout.flush()
-    except _Interrupted as error:
+    except Interrupted as error:
         fail(str(error), 130)
     except SculptError as error:
         fail(str(error), 3 if isinstance(error, UnsafeFileError) else 1)
@@ -130,7 +139,7 @@ def run(
     ] = None,
 ) -> None:
     """Train a network for a task, prune it, and explain it. Can be resumed."""
-    widths = _numbers(hidden, name="--hidden", example="24,24")
+    widths = whole_numbers(hidden, name="--hidden", example="24,24")
     for name, step in (("--unit-step", unit_step), ("--edge-step", edge_step)):
         if not 0 < step <= 100:
             raise typer.BadParameter(
@@ -140,10 +149,15 @@ def run(
     _run(make_console(), task, widths, unit_step, edge_step, seed, folder)
 
 
+app.command()(sweep)
+app.command()(reproduce)
+
+
 @app.command()
 def analyze(
     file: Annotated[
-        Path, typer.Argument(help="A model file, or a folder of `sculpt run`.")
+        Path,
+        typer.Argument(help="A model file, or a folder of `sculpt run` or `sweep`."),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = (
         False
@@ -165,6 +179,10 @@ def analyze(
         float,
         typer.Option(min=0, max=1, help="Modularity that needs no further test."),
     ] = 0.2,
+    method: Annotated[
+        Literal["agglomerative", "bidirectional"],
+        typer.Option(help="The paper's way to find modules, or our own."),
+    ] = "agglomerative",
     input_shape: Annotated[
         str | None,
         typer.Option(help="Shape of one input without the batch axis, as 1,28,28."),
@@ -191,8 +209,15 @@ def analyze(
     loaded = _load(file, model, allow or [], unsafe_load)
     shape = None
     if input_shape is not None:
-        shape = _numbers(input_shape, name="--input-shape", example="1,28,28")
-    report = _report(loaded, shape, hops, merge_threshold, modularity_threshold)
+        shape = whole_numbers(input_shape, name="--input-shape", example="1,28,28")
+    report = _report(
+        loaded,
+        shape,
+        hops=hops,
+        merge_threshold=merge_threshold,
+        modularity_threshold=modularity_threshold,
+        method=method,
+    )
     if plot is not None:
         pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
     if json:
@@ -236,7 +261,7 @@ def _run(
                 on_step=watch,
             )
         except KeyboardInterrupt:
-            raise _Interrupted(out) from None
+            raise Interrupted(out) from None
     sculpture = finished.sculpture
     kept, total = sculpture.masks.edge_count, sculpture.masks.edge_total
     console.print(
@@ -250,16 +275,6 @@ def _run(
         console.print(Text(f"{out / file}", style="cyan"), Text(what, style="dim"))
     following = shlex.join(["sculpt", "analyze", str(out), "--json"])
     console.print(Text(f"Next: {following}", style="dim"))
-
-
-class _Interrupted(SculptError):
-    """Ctrl-C during a run."""
-
-    def __init__(self, out: Path) -> None:
-        super().__init__(
-            f"stopped; what was reached is in {out}. Resume with the same command: "
-            f"{shlex.join(['sculpt', *sys.argv[1:]])}"
-        )
 
 
 def _load(
@@ -288,7 +303,12 @@ def _model_of_run(folder: Path) -> Path:
     model = folder / "model.safetensors"
     if model.exists():
         return model
-    if (folder / "run.json").exists():
+    if (folder / "sweep.json").exists():
+        raise LoadingError(
+            f"{folder} holds a whole sweep: name one of its networks, as in "
+            f"{min(folder.glob('seed-*'), default=folder / 'seed-0')}."
+        )
+    if (folder / "run.json").exists() or (folder / "checkpoint").exists():
         raise LoadingError(
             f"The run in {folder} has not finished: run the same command again."
         )
@@ -301,9 +321,7 @@ def _model_of_run(folder: Path) -> Path:
 def _report(
     loaded: "LoadedModel",
     shape: tuple[int, ...] | None,
-    hops: int | None,
-    merge_threshold: float,
-    modularity_threshold: float,
+    **settings: Any,
 ) -> "Report":
     """Analyze a loaded model on an input of its own shape and dtype."""
     import torch
@@ -331,21 +349,5 @@ def _report(
     return explain(
         renumber(graph, loaded.units, loaded.sizes),
         covered=coverage(loaded.model),
-        hops=hops,
-        merge_threshold=merge_threshold,
-        modularity_threshold=modularity_threshold,
+        **settings,
     )
-
-
-def _numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
-    """Read whole numbers above 0, separated by commas."""
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < 1:
-        raise typer.BadParameter(
-            f"{name} must be whole numbers above 0 with commas between them, as "
-            f"{example}, got {text!r}."
-        )
-    return numbers

@@ -1,4 +1,4 @@
-"""Pictures of a finished result: its layers, its hierarchy, its pruning curve.
+"""Pictures of finished results: layers, hierarchy, pruning curve, grid of a sweep.
 
 Needs matplotlib (`pip install "sculpt_plugin[plot]"`), which is imported by the first
 picture and not before. The figures are matplotlib objects of their own: pyplot, its
@@ -12,13 +12,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
+from sculpt_plugin.analysis.consensus import Consensus
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
+from sculpt_plugin.drawing.comodules_ink import (
+    HEAD,
+    SCALE,
+    draw_blocks,
+    draw_confidence,
+    draw_head,
+    draw_matrix,
+    draw_names,
+    draw_scale,
+    names_room,
+)
+from sculpt_plugin.drawing.comodules_layout import place_matrices
 from sculpt_plugin.drawing.curve_ink import (
     draw_density,
     draw_score,
     open_scales,
     shade_stages,
+)
+from sculpt_plugin.drawing.grid_ink import (
+    draw_cells,
+    draw_key,
+    heading,
+    name_panels,
+    name_picture,
+    panel_titles,
+    scores_differ,
 )
 from sculpt_plugin.drawing.hierarchy_ink import draw_arrows, draw_node
 from sculpt_plugin.drawing.layered_ink import (
@@ -33,12 +55,14 @@ from sculpt_plugin.drawing.layered_ink import (
 from sculpt_plugin.drawing.layout import place_modules, place_units
 from sculpt_plugin.drawing.naming import end_names
 from sculpt_plugin.drawing.page import LETTER, WHITE, clean_style, open_page
+from sculpt_plugin.drawing.panels import place_panels
 from sculpt_plugin.errors import DataError, PlotError
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
+    from sculpt_plugin.pruning.grid import Sweep
     from sculpt_plugin.pruning.record import Step
 
 _SUFFIXES = (".png", ".svg")
@@ -164,6 +188,69 @@ def hierarchy(
     return page.ax
 
 
+def comodules(
+    consensus: Consensus,
+    *,
+    ax: "matplotlib.axes.Axes | None" = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> "matplotlib.axes.Axes":
+    """Draw how often two inputs, and two outputs, share a module in several networks.
+
+    A dark cell stands for two units that nearly all networks put into one module, a
+    pale one for two that hardly any does. Rows are ordered by the groups that most
+    networks stand for, which are outlined; a bar beside each row is as long as the
+    networks bear out the unit's group. Units that most networks do without are left
+    out.
+
+    Args:
+        consensus: What several networks of one task say together.
+        ax: Where to draw; without it, on a new figure of fitting size.
+        input_names: A name for each input, `x0`, `x1`, ... without it.
+        output_names: A name for each output, `y0`, `y1`, ... without it.
+
+    Returns:
+        The axes drawn on.
+
+    Raises:
+        DataError: There are fewer names than inputs or outputs.
+        PlotError: matplotlib is not installed.
+
+    Example:
+        >>> from sculpt_plugin.analysis.consensus import consensus
+        >>> graph = LayeredGraph.from_edges((1, 1), [(0, 1)])
+        >>> ax = comodules(consensus([(graph, Hierarchy((), np.array([0, 0]), {}))]))
+        >>> [text.get_text() for text in ax.texts][:2]
+        ['1 input in 1 group', 'agreement 1.00']
+    """
+    ends = (
+        ("inputs", consensus.inputs, input_names),
+        ("outputs", consensus.outputs, output_names),
+    )
+    names = [
+        end_names(
+            groups.channel, given, letter="xy"[end], argument=f"{what[:-1]}_names"
+        )
+        for end, (what, groups, given) in enumerate(ends)
+    ]
+    rooms = [
+        names_room(called, groups.label)
+        for called, (_, groups, _) in zip(names, ends, strict=True)
+    ]
+    places = place_matrices([groups for _, groups, _ in ends], rooms)
+    low = -max(place.side for place in places) - SCALE
+    with clean_style():
+        page = open_page(ax, across=(0.0, places[-1].right + 0.15), up=(low, HEAD))
+        for (what, groups, _), called, place in zip(ends, names, places, strict=True):
+            draw_head(page, groups, place, what)
+            draw_matrix(page, groups, place)
+            draw_blocks(page, place)
+            draw_names(page, called, place)
+            draw_confidence(page, groups, place)
+        draw_scale(page, consensus, places[0].left, low)
+    return page.ax
+
+
 def curve(
     steps: "Sequence[Step]",
     *,
@@ -199,6 +286,50 @@ def curve(
         draw_score(left, steps, threshold)
         left.set_xlim(-0.5, len(steps) - 0.5)
     return left
+
+
+def grid(
+    sweep: "Sweep", *, ax: "matplotlib.axes.Axes | None" = None
+) -> "matplotlib.axes.Axes":
+    """Draw what every run of a sweep kept, a panel for each seed.
+
+    A cell is a pair of steps: the dark ones are sparse, the number is the density in
+    per cent. Below it stands the score, unless it is the same in all cells. The
+    sparsest run of each seed, which is the one to look at, is outlined; runs without a
+    result are hatched.
+
+    Args:
+        sweep: The finished sweep.
+        ax: Where to draw; without it, on a new figure of fitting size.
+
+    Returns:
+        The axes drawn on.
+
+    Raises:
+        DataError: The sweep holds no run.
+        PlotError: matplotlib is not installed.
+    """
+    if not sweep.runs:
+        raise DataError(
+            "sweep must hold at least one run to draw its grid, it is empty: pass a "
+            "sweep that has ended."
+        )
+    said = [max(map(len, words)) for words in panel_titles(sweep)]
+    places = place_panels(
+        len(sweep.seeds),
+        columns=len(sweep.unit_steps),
+        rows=len(sweep.edge_steps),
+        lines=1 + scores_differ(sweep),
+        title=0.9 * LETTER * max(said),
+        head=LETTER * len(heading(sweep)) + 0.3,
+    )
+    with clean_style():
+        page = open_page(ax, across=(0.0, places.width), up=(0.0, places.height))
+        draw_cells(page, sweep, places)
+        name_panels(page, sweep, places)
+        name_picture(page, sweep, places)
+        draw_key(page, sweep)
+    return page.ax
 
 
 def save(

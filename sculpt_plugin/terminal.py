@@ -1,15 +1,19 @@
 """What the command `sculpt` shows: a console, progress, and errors of one line."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from sculpt_plugin.errors import one_line
+from sculpt_plugin.errors import SculptError, one_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
+    from sculpt_plugin.pruning.grid import Progress
     from sculpt_plugin.pruning.record import Step
 
 
@@ -56,6 +60,51 @@ def progress(console: "Console") -> Iterator[Callable[["Step"], None]]:
 
     with bar:
         yield watch
+
+
+@contextmanager
+def sweep_progress(console: "Console") -> Iterator[Callable[["Progress"], None]]:
+    """Show a sweep as one bar, with the runs that have ended and the time left."""
+    from rich import progress as rich
+
+    bar = rich.Progress(
+        rich.BarColumn(bar_width=30),
+        rich.TextColumn("{task.fields[said]}"),
+        rich.TimeRemainingColumn(elapsed_when_finished=True),
+        rich.TextColumn("{task.fields[clock]}"),
+        console=console,
+        # Rounds differ: only over minutes is their pace a good guess.
+        speed_estimate_period=600,
+    )
+    row = bar.add_task("", total=None, said="training", clock="")
+
+    def watch(now: "Progress") -> None:
+        bar.update(
+            row,
+            total=1.0,
+            completed=now.share,
+            said=f"{now.share:4.0%}  {now.turns} turns  "
+            f"{now.done} of {now.total} runs ended",
+            clock="left" if now.share < 1 else "in all",
+        )
+
+    with bar:
+        try:
+            yield watch
+        except BaseException:
+            # An error before anything was trained stands alone.
+            bar.update(row, visible=bar.tasks[row].total is not None)
+            raise
+
+
+class Interrupted(SculptError):
+    """Ctrl-C during a command that can be resumed."""
+
+    def __init__(self, out: "Path") -> None:
+        super().__init__(
+            f"stopped; what was reached is in {out}. Resume with the same command: "
+            f"{shlex.join(['sculpt', *sys.argv[1:]])}"
+        )
 
 
 def explained(error: Exception) -> tuple[str, int]:

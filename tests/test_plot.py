@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import same_color, to_hex
 from matplotlib.figure import Figure
+from small_sweep import hand_made
 
 from sculpt_plugin import plot
 from sculpt_plugin.analysis.hierarchy import Hierarchy
@@ -43,10 +44,12 @@ def _draw(what: str, ax: Axes | None) -> Axes:
         return plot.layered(graph, found, ax=ax)
     if what == "hierarchy":
         return plot.hierarchy(found, ax=ax)
+    if what == "grid":
+        return plot.grid(hand_made(), ax=ax)
     return plot.curve(_steps(), ax=ax, threshold=0.98)
 
 
-pictures = pytest.mark.parametrize("what", ["layered", "hierarchy", "curve"])
+pictures = pytest.mark.parametrize("what", ["layered", "hierarchy", "curve", "grid"])
 
 
 def test_layered_draws_a_dot_for_each_live_unit_where_it_belongs() -> None:

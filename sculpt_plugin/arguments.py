@@ -1,0 +1,132 @@
+"""Numbers as they are typed on a command line: lists and ranges."""
+
+from decimal import Decimal, DecimalException
+
+import typer
+
+_MOST = 1000
+
+
+def whole_numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
+    """Read whole numbers above 0, separated by commas.
+
+    Args:
+        text: What was typed.
+        name: The option it was typed for.
+        example: What could have been typed, for the error.
+
+    Returns:
+        The numbers, in the order they were typed.
+
+    Raises:
+        BadParameter: The text is something else.
+
+    Example:
+        >>> whole_numbers("24,36", name="--hidden", example="24,24")
+        (24, 36)
+    """
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise typer.BadParameter(
+            f"{name} must be whole numbers above 0 with commas between them, as "
+            f"{example}, got {text!r}."
+        )
+    return numbers
+
+
+def per_cents(text: str, *, name: str, example: str) -> tuple[float, ...]:
+    """Read per cent, above 0 and at most 100, as a list, a range or a list of both.
+
+    A range is `first:last:step`, or `first:last` for a step of 1; the last number is
+    part of it where the steps meet it. Steps are counted in decimals, as they were
+    typed.
+
+    Args:
+        text: What was typed.
+        name: The option it was typed for.
+        example: What could have been typed, for the error.
+
+    Returns:
+        The numbers, in the order they were typed.
+
+    Raises:
+        BadParameter: The text is something else, or names a number twice.
+
+    Example:
+        >>> per_cents("0.5:2:0.5,40", name="--edge-steps", example="0.5:2.5:0.5")
+        (0.5, 1.0, 1.5, 2.0, 40.0)
+    """
+    what = "per cent above 0 and at most 100"
+    series = _series(text, name=name, what=what, example=example)
+    numbers = tuple(map(float, series))
+    if not 0 < min(numbers) <= max(numbers) <= 100:
+        raise _unread(text, name, what, example)
+    return numbers
+
+
+def seeds_from(text: str, *, name: str, example: str) -> tuple[int, ...]:
+    """Read whole numbers from 0 up, typed as for `per_cents`.
+
+    Args:
+        text: What was typed.
+        name: The option it was typed for.
+        example: What could have been typed, for the error.
+
+    Returns:
+        The numbers, in the order they were typed.
+
+    Raises:
+        BadParameter: The text is something else, or names a number twice.
+
+    Example:
+        >>> seeds_from("0:2,5", name="--seeds", example="0,1,2,5")
+        (0, 1, 2, 5)
+    """
+    what = "whole numbers from 0 to 2**63 - 1"
+    numbers = _series(text, name=name, what=what, example=example)
+    if any(number % 1 for number in numbers):
+        raise _unread(text, name, what, example)
+    return tuple(int(number) for number in numbers)
+
+
+def _series(text: str, *, name: str, what: str, example: str) -> list[Decimal]:
+    """Read a list whose entries are numbers or ranges."""
+    numbers: list[Decimal] = []
+    try:
+        for part in text.split(","):
+            numbers += _entry(part)
+    except (DecimalException, ValueError):
+        raise _unread(text, name, what, example) from None
+    if len(numbers) > _MOST:
+        raise typer.BadParameter(
+            f"{name} must be at most {_MOST} numbers, got more in {text!r}: take a "
+            "larger step."
+        )
+    twice = [number for at, number in enumerate(numbers) if number in numbers[:at]]
+    if twice:
+        raise typer.BadParameter(
+            f"{name} must name each number once, got {twice[0]} twice in {text!r}."
+        )
+    return numbers
+
+
+def _entry(text: str) -> list[Decimal]:
+    """Read a number or a range; of a range that is far too long only the beginning."""
+    first, *others = [Decimal(part) for part in text.split(":")]
+    defaults = [first, Decimal(1)]
+    last, step = [*others, *defaults[len(others) :]]
+    if not (0 <= first <= last < 2**63 and step > 0):
+        raise ValueError("not a range")
+    count = min((last - first) / step, Decimal(_MOST))
+    return [first + number * step for number in range(int(count) + 1)]
+
+
+def _unread(text: str, name: str, what: str, example: str) -> typer.BadParameter:
+    """Say how such numbers are typed."""
+    return typer.BadParameter(
+        f"{name} must be {what}, as a list 5,10,20 or a range first:last:step, such as "
+        f"{example}, got {text!r}."
+    )

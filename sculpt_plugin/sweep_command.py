@@ -1,0 +1,76 @@
+"""The command `sculpt sweep`: read the grid, sweep, show each seed's sparsest."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sculpt_plugin.arguments import per_cents, seeds_from, whole_numbers
+from sculpt_plugin.terminal import Interrupted, make_console, sweep_progress
+
+_ROW = "as a list 5,10,20 or a range first:last:step"
+
+
+def sweep(
+    task: Annotated[str, typer.Argument(help="A task, as `sculpt tasks` lists them.")],
+    hidden: Annotated[
+        str, typer.Option(help="Widths of the hidden layers, as 24,24.")
+    ] = "24,24",
+    unit_steps: Annotated[
+        str, typer.Option(help=f"Per cent of all units to remove per turn, {_ROW}.")
+    ] = "5:70:5",
+    edge_steps: Annotated[
+        str, typer.Option(help=f"Per cent of all edges to remove per turn, {_ROW}.")
+    ] = "0.5:2.5:0.5",
+    seeds: Annotated[
+        str, typer.Option(help=f"Names of the start networks, {_ROW}.")
+    ] = "0,1,2,5",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for all results; sculpt-sweep-TASK if left out."),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Spread the work over so many processes.")
+    ] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print the sweep as JSON.")] = (
+        False
+    ),
+) -> None:
+    """Sculpt a task with every pair of steps, and keep the sparsest. Can be resumed."""
+    import signal
+
+    import torch
+    from rich.text import Text
+
+    from sculpt_plugin import tasks as boolean
+    from sculpt_plugin.sweeping import folder_of, sweep_task
+
+    grid = {
+        "hidden": whole_numbers(hidden, name="--hidden", example="24,24"),
+        "unit_steps": per_cents(unit_steps, name="--unit-steps", example="5:70:5"),
+        "edge_steps": per_cents(edge_steps, name="--edge-steps", example="0.5:2.5:0.5"),
+        "seeds": seeds_from(seeds, name="--seeds", example="0:3"),
+    }
+    found = boolean.get(task)
+    folder = out or Path(f"sculpt-sweep-{found.name}")
+    # Truth tables are too small to share among threads.
+    torch.set_num_threads(1)
+    # From here on an interrupt can say how to go on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    console = make_console(stderr=json)
+    with sweep_progress(console) as watch:
+        try:
+            finished = sweep_task(found, folder, **grid, jobs=jobs, on_progress=watch)
+        except KeyboardInterrupt:
+            raise Interrupted(folder) from None
+    if json:
+        typer.echo(finished.to_json())
+        return
+    console.print(finished)
+    console.print()
+    for file, what in finished.files.items():
+        console.print(Text(f"{folder / file}", style="cyan"), Text(what, style="dim"))
+    sparsest = folder / folder_of(finished.sweep.sparsest().seed)
+    following = shlex.join(["sculpt", "analyze", str(sparsest), "--json"])
+    console.print(Text(f"Next: {following}", style="dim"))

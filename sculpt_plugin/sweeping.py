@@ -1,0 +1,282 @@
+"""One Boolean task with a whole grid of steps and start networks, all in one folder."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from sculpt_plugin import plot, store
+from sculpt_plugin.claim import claim
+from sculpt_plugin.errors import ThresholdError
+from sculpt_plugin.pruning.grid import Progress, Run, Sweep
+from sculpt_plugin.pruning.keeping import save_masks, save_model
+from sculpt_plugin.pruning.sweep import sweep
+from sculpt_plugin.report import Report, analyze
+from sculpt_plugin.tasks import Task, learning, mlp
+
+if TYPE_CHECKING:
+    import rich.console
+
+SCHEMA = "sculpt-sweep/1"
+SETTINGS, CHECKPOINT, RESULT = "settings.json", "checkpoint", "sweep.json"
+
+UNIT_STEPS = tuple(range(5, 75, 5))
+EDGE_STEPS = (0.5, 1.0, 1.5, 2.0, 2.5)
+SEEDS = (0, 1, 2, 5)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepFinished:
+    """What a sweep over a task ended with.
+
+    Printed with rich, it is a table of the sparsest network of each seed.
+
+    Attributes:
+        settings: What was asked for: task, hidden layers, steps in per cent, seeds.
+        sweep: All runs.
+        reports: The modules of the sparsest network of each seed that has one.
+        files: What was written, and what it is.
+    """
+
+    settings: Mapping[str, Any]
+    sweep: Sweep
+    reports: Mapping[int, Report]
+    files: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Say how much was found."""
+        found, total = len(self.sweep.ranked()), len(self.sweep.runs)
+        return f"SweepFinished({found} of {total} runs have a result)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the sweep in the versioned format that other tools read.
+
+        Returns:
+            Plain dicts, lists, numbers and strings: the settings, every run, and for
+            each seed the sparsest network and the folder it is in. Steps are in per
+            cent, as they were given; densities are shares.
+        """
+        return {
+            "schema": SCHEMA,
+            "settings": dict(self.settings),
+            "min_score": self.sweep.min_score,
+            "runs": [_told(run) for run in self.sweep.runs],
+            "sparsest": [
+                {
+                    **_told(self.sweep.sparsest(seed)),
+                    "live_units": _live_units(report),
+                    "modules": len(report.hierarchy.modules),
+                    "folder": folder_of(seed),
+                }
+                for seed, report in self.reports.items()
+            ],
+        }
+
+    def to_json(self) -> str:
+        """Give the sweep as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def __rich__(self) -> "rich.console.RenderableType":
+        """Show the sparsest network of each seed as a table."""
+        from rich.table import Table
+
+        table = Table(
+            title="Sparsest network of each seed",
+            title_justify="left",
+            title_style="bold",
+        )
+        columns = ("seed", "density", "edges", "units", "modules", "turns")
+        for name in (*columns, "unit step", "edge step"):
+            table.add_column(name, justify="right", overflow="fold")
+        for seed in self.sweep.seeds:
+            if seed not in self.reports:
+                table.add_row(str(seed), *["-"] * (len(table.columns) - 1))
+                continue
+            run, report = self.sweep.sparsest(seed), self.reports[seed]
+            table.add_row(
+                str(seed),
+                f"{run.density:.2%}",
+                str(run.network.edge_count),
+                str(_live_units(report)),
+                str(len(report.hierarchy.modules)),
+                str(len(run.record) - 1),
+                f"{_per_cent(run.unit_step):g} %",
+                f"{_per_cent(run.edge_step):g} %",
+            )
+        found, total = len(self.sweep.ranked()), len(self.sweep.runs)
+        table.caption = (
+            f"{found} of {total} runs ended with a result\n"
+            "units: live ones, inputs and outputs included"
+        )
+        return table
+
+
+@dataclass(frozen=True)
+class Start:
+    """Makes the dense network of each seed; a class, so that processes can pass it on.
+
+    Attributes:
+        task: What the networks will learn.
+        hidden: Widths of the hidden layers.
+    """
+
+    task: Task
+    hidden: tuple[int, ...]
+
+    def __call__(self, seed: int) -> nn.Sequential:
+        """Make the network of a seed, untrained."""
+        return mlp(self.task, hidden=self.hidden, seed=seed)
+
+
+def sweep_task(
+    task: Task,
+    folder: str | Path,
+    *,
+    hidden: Sequence[int] = (24, 24),
+    unit_steps: Sequence[float] = UNIT_STEPS,
+    edge_steps: Sequence[float] = EDGE_STEPS,
+    seeds: Sequence[int] = SEEDS,
+    jobs: int = 1,
+    on_progress: Callable[[Progress], Any] | None = None,
+) -> SweepFinished:
+    """Sculpt a task with every pair of steps, and explain each seed's sparsest network.
+
+    How much to remove at once decides where a search gets stuck, and nobody knows the
+    best steps beforehand; the paper tries the 70 pairs that are the default here. A
+    sweep that was killed goes on where it was when it is called again with the same
+    arguments; one that has finished trains no more, and its files are written anew.
+
+    Args:
+        task: What the networks learn; every row of the truth table must be right.
+        folder: Where everything goes: a new folder, an empty one, or this sweep's own.
+        hidden: Widths of the hidden layers.
+        unit_steps: Per cent of all hidden units to remove per turn.
+        edge_steps: Per cent of all edges to remove per turn.
+        seeds: Names of the start networks and of their random numbers.
+        jobs: Spread the work over so many processes.
+        on_progress: Called with a `Progress` after each round.
+
+    Returns:
+        All runs, the reports and the files.
+
+    Raises:
+        CheckpointError: The folder is in other use, damaged, or cannot be written.
+        DataError: There are no steps or seeds, or a step is not a share.
+        TaskError: There is no such network.
+        ThresholdError: No dense network learns the task.
+
+    Example:
+        >>> import tempfile
+        >>> from sculpt_plugin import tasks
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     finished = sweep_task(
+        ...         tasks.get("4,1,4"), folder, hidden=(12,), unit_steps=(20, 50),
+        ...         edge_steps=(2,), seeds=(0,))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['checkpoint', 'grid.png', 'seed-0', 'settings.json', 'sweep.json']
+        >>> finished
+        SweepFinished(2 of 2 runs have a result)
+
+    Reference:
+        Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
+        https://arxiv.org/abs/2305.18402
+    """
+    folder = Path(folder)
+    settings = {
+        "task": task.name,
+        "hidden": tuple(hidden),
+        "unit_steps": tuple(unit_steps),
+        "edge_steps": tuple(edge_steps),
+        "seeds": tuple(seeds),
+    }
+    # Another command's folder has a checkpoint as well, but not these settings.
+    reached = [CHECKPOINT] if (folder / SETTINGS).exists() else []
+    named = {"format": SCHEMA, **settings}
+    claim(folder, SETTINGS, named, reached=reached, kind="an earlier sweep's")
+    recipe = learning(task)
+    try:
+        found = sweep(
+            Start(task, tuple(hidden)),
+            recipe,
+            seeds=tuple(seeds),
+            unit_steps=[step / 100 for step in unit_steps],
+            edge_steps=[step / 100 for step in edge_steps],
+            min_score=1.0,
+            jobs=jobs,
+            checkpoint=folder / CHECKPOINT,
+            on_progress=on_progress,
+        )
+    except ThresholdError as error:
+        # Nothing was reached: other settings may have the folder.
+        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        raise ThresholdError(
+            f"A network must learn every row of {task.name} before it is pruned, and "
+            f"none with hidden layers of {','.join(map(str, hidden))} does, seeds "
+            f"{', '.join(map(str, seeds))}: choose wider hidden layers, or other seeds."
+        ) from error
+    reports = {
+        seed: analyze(found.model(best), recipe.inputs)
+        for seed in found.seeds
+        for best in found.ranked(seed)[:1]
+    }
+    files = {
+        RESULT: "settings and all runs, for programs",
+        "grid.png": "what each run kept",
+        **{
+            folder_of(
+                seed
+            ): f"the sparsest network of seed {seed}, its modules, pictures"
+            for seed in reports
+        },
+    }
+    finished = SweepFinished(settings, found, reports, files)
+    _write(folder, finished)
+    return finished
+
+
+def folder_of(seed: int) -> str:
+    """Name the folder with the sparsest network of a seed."""
+    return f"seed-{seed}"
+
+
+def _write(folder: Path, finished: SweepFinished) -> None:
+    """Write a finished sweep into its folder."""
+    store.write_bytes(folder / RESULT, (finished.to_json() + "\n").encode())
+    plot.save(plot.grid(finished.sweep), folder / "grid.png")
+    for seed, report in finished.reports.items():
+        run, inside = finished.sweep.sparsest(seed), folder / folder_of(seed)
+        store.make_folder(inside)
+        save_model(inside / "model.safetensors", finished.sweep.model(run))
+        save_masks(inside / "masks.safetensors", finished.sweep.masks(run))
+        store.write_bytes(inside / "report.json", (report.to_json() + "\n").encode())
+        layers = plot.layered(report.graph, report.hierarchy)
+        plot.save(layers, inside / "layers.png")
+        plot.save(plot.hierarchy(report.hierarchy), inside / "hierarchy.png")
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """Describe one run in plain data."""
+    return {
+        "seed": run.seed,
+        "unit_step": _per_cent(run.unit_step),
+        "edge_step": _per_cent(run.edge_step),
+        "density": run.density,
+        "edges": run.network.edge_count,
+        "score": run.score,
+        "turns": len(run.record) - 1,
+        "problem": run.problem,
+    }
+
+
+def _per_cent(share: float) -> float:
+    """Give a step as it was typed: a share of 0.07 is 7, not 7.000000000000001."""
+    return float(f"{100 * share:.12g}")
+
+
+def _live_units(report: Report) -> int:
+    """Count the units that lead from an input to an output, these included."""
+    return int((report.hierarchy.label >= 0).sum())

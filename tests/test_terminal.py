@@ -1,0 +1,40 @@
+"""What the terminal shows while a sweep goes on."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sculpt_plugin.pruning.grid import Progress
+from sculpt_plugin.terminal import sweep_progress
+
+
+@pytest.fixture
+def shown() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def console(shown: io.StringIO) -> Console:
+    return Console(file=shown, width=120)
+
+
+def test_the_last_line_says_runs_turns_and_the_time_it_took(console, shown) -> None:
+    with sweep_progress(console) as watch:
+        watch(Progress(0, 8, 2, 0.1))
+        watch(Progress(8, 8, 90, 1.0))
+    assert "100%  90 turns  8 of 8 runs ended 0:00:00 in all" in shown.getvalue()
+
+
+def test_a_sweep_that_is_stopped_says_how_far_it_was(console, shown) -> None:
+    with pytest.raises(KeyboardInterrupt), sweep_progress(console) as watch:
+        watch(Progress(3, 8, 40, 0.4))
+        raise KeyboardInterrupt
+    assert "40%  40 turns  3 of 8 runs ended" in shown.getvalue()
+    assert "left" in shown.getvalue()
+
+
+def test_an_error_before_the_first_training_stands_alone(console, shown) -> None:
+    with pytest.raises(ValueError), sweep_progress(console):
+        raise ValueError("at once")
+    assert shown.getvalue().strip() == ""
