@@ -67,7 +67,7 @@ def sculpt_task(
         >>> sculpture.score
         1.0
     """
-    how = learning(task, seed=seed)
+    how = learning(task, hidden=hidden, seed=seed)
     model = mlp(task, hidden=tuple(hidden), seed=seed)
     how.prepare(model)
     score = how.evaluate(model)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from sculpt_plugin import plot, store
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import ThresholdError
@@ -16,7 +14,7 @@ from sculpt_plugin.pruning.grid import Progress, Run, Sweep
 from sculpt_plugin.pruning.keeping import save_masks, save_model
 from sculpt_plugin.pruning.sweep import sweep
 from sculpt_plugin.report import Report, analyze
-from sculpt_plugin.tasks import Task, learning, mlp
+from sculpt_plugin.tasks import StartNetworks, Task, learning
 
 if TYPE_CHECKING:
     import rich.console
@@ -115,23 +113,6 @@ class SweepFinished:
         return table
 
 
-@dataclass(frozen=True)
-class Start:
-    """Makes the dense network of each seed; a class, so that processes can pass it on.
-
-    Attributes:
-        task: What the networks will learn.
-        hidden: Widths of the hidden layers.
-    """
-
-    task: Task
-    hidden: tuple[int, ...]
-
-    def __call__(self, seed: int) -> nn.Sequential:
-        """Make the network of a seed, untrained."""
-        return mlp(self.task, hidden=self.hidden, seed=seed)
-
-
 def sweep_task(
     task: Task,
     folder: str | Path,
@@ -197,10 +178,10 @@ def sweep_task(
     reached = [CHECKPOINT] if (folder / SETTINGS).exists() else []
     named = {"format": SCHEMA, **settings}
     claim(folder, SETTINGS, named, reached=reached, kind="an earlier sweep's")
-    recipe = learning(task)
+    recipe = learning(task, hidden=hidden)
     try:
         found = sweep(
-            Start(task, tuple(hidden)),
+            StartNetworks(task, tuple(hidden)),
             recipe,
             seeds=tuple(seeds),
             unit_steps=[step / 100 for step in unit_steps],

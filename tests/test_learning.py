@@ -1,4 +1,3 @@
-import copy
 import subprocess
 import sys
 
@@ -93,18 +92,9 @@ def test_model_with_other_outputs_is_refused(use):
         getattr(how, use)(nn.Linear(2, 3))
 
 
-@pytest.mark.parametrize(
-    ("name", "rows"), [("4,2,4", 32), ("6,3,3,3", 64), ("8,2,2", 256)]
-)
-def test_epoch_has_at_least_32_noisy_rows(name, rows):
-    recipe = tasks.learning(tasks.get(name))
-
-    assert len(recipe.noisy(torch.Generator())) == rows
-
-
-@pytest.mark.parametrize("knobs", [{"first_epochs": 0}, {"epochs": 0}, {"draws": 0}])
+@pytest.mark.parametrize("knobs", [{"first_epochs": 0}, {"epochs": 0}])
 def test_learning_without_epochs_is_refused(knobs):
-    with pytest.raises(TaskError, match="epochs and draws must be 1 or more, got .*0"):
+    with pytest.raises(TaskError, match=r"epochs must be 1 or more, got .*0"):
         tasks.learning(SMALL, **knobs)
 
 

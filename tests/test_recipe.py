@@ -36,10 +36,10 @@ def weights_of_each_epoch(model, how):
         share = (epoch + 1) / how.epochs
         rate = how.learning_rate * (1 + (how.final_share - 1) * share)
         optimizer.param_groups[0]["lr"] = rate
-        noise = torch.randn(len(INPUTS) * how.draws, 2, generator=source)
-        noisy = INPUTS.repeat(how.draws, 1) + how.noise * noise
+        noise = torch.randn(len(INPUTS), 2, generator=source)
+        noisy = INPUTS + how.noise * noise
         optimizer.zero_grad()
-        how.loss(model(noisy), TARGETS.repeat(how.draws, 1)).backward()
+        how.loss(model(noisy), TARGETS).backward()
         optimizer.step()
         history.append(copy.deepcopy(model.state_dict()))
     return history
@@ -50,7 +50,7 @@ def weights_of_each_epoch(model, how):
     [({"epochs": 1}, 1), ({"epochs": 12}, 12), ({"epochs": 12, "noise": 2.0}, 3)],
 )
 def test_training_keeps_the_best_epoch_of_torch_adam(changes, best_epoch):
-    how = recipe(learning_rate=0.3, draws=2, weight_decay=0.01, seed=4, **changes)
+    how = recipe(learning_rate=0.3, weight_decay=0.01, seed=4, **changes)
     model = network()
     twin = copy.deepcopy(model)
     history = weights_of_each_epoch(twin, how)
@@ -161,9 +161,9 @@ def test_outputs_that_do_not_fit_are_refused():
         how.train(nn.Linear(2, 3))
 
 
-@pytest.mark.parametrize("name", ["first_epochs", "epochs", "draws"])
+@pytest.mark.parametrize("name", ["first_epochs", "epochs"])
 def test_counts_below_one_are_refused(name):
-    with pytest.raises(DataError, match="epochs and draws must be 1 or more, got"):
+    with pytest.raises(DataError, match="epochs must be 1 or more, got"):
         recipe(**{name: 0})
 
 

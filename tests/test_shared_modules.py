@@ -106,3 +106,21 @@ def test_only_networks_that_have_both_say_whether_one_feeds_the_other() -> None:
     both = network(LEFT, FIRST, edges=((0, 1),))
     lower, upper = matched(both, network(LEFT), network(FIRST))
     assert lower.used_by == (upper.id,)
+
+
+def test_links_against_the_order_of_reading_close_no_circle():
+    # Two stages of one module lie round another: each feeds the other.
+    less, more = frozenset([0]), frozenset([0, 1])
+    early, late = (less, more), (more, less)
+    modules = tuple(module(number, (), ()) for number in range(3))
+    clusters = label = np.empty(0, dtype=int)
+    found = Hierarchy(modules, label, {(0, 1): 1, (1, 2): 1}, tuple(clusters))
+
+    shared = shared_modules(
+        [found], [[early, late, early]], inputs=[[0], [1]], outputs=[[0], [1]]
+    )
+
+    assert [(m.level, m.inputs, m.used_by) for m in shared] == [
+        (0, (0,), (1,)),
+        (1, (0, 1), ()),
+    ]

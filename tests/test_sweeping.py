@@ -134,13 +134,14 @@ def test_steps_reach_the_engine_as_shares_and_the_rest_as_it_is(monkeypatch, tmp
     assert (seen["unit_steps"], seen["edge_steps"]) == ([0.1, 0.07], [0.005])
     assert (seen["seeds"], seen["jobs"], seen["min_score"]) == ((0, 3), 2, 1.0)
     assert seen["checkpoint"] == tmp_path / "checkpoint"
-    assert seen["build"] == sweeping.Start(tasks.get("4,1,4"), (6,))
+    assert seen["build"].hidden == (6,)
+    assert seen["build"].task.name == "4,1,4"
     assert progress[-1].share == 1.0
 
 
 def test_start_networks_are_those_of_a_single_run() -> None:
     task = tasks.get("4,1,4")
-    made = sweeping.Start(task, (6,))(4).state_dict()
+    made = tasks.StartNetworks(task, (6,))(4).state_dict()
     wanted = tasks.mlp(task, hidden=(6,), seed=4).state_dict()
     assert all(torch.equal(made[name], wanted[name]) for name in wanted)
 

@@ -115,9 +115,12 @@ def shared_modules(
         there = [name for name in shared if name in names]
         both.update((one, other) for one in there for other in there)
         fed.update(_feeds(found, names, set(shared)))
-    feeds = {pair for pair, count in fed.items() if 2 * count > both[pair]}
+    feeds = {
+        pair
+        for pair, count in fed.items()
+        if 2 * count > both[pair] and _can_feed(*pair)
+    }
     level: dict[Signature, int] = {}
-    # What a module feeds reads no less and reaches no more, so there is no circle.
     feeders = {name: [one for one, other in feeds if other == name] for name in shared}
     for name in TopologicalSorter(feeders).static_order():
         level[name] = max((level[one] + 1 for one in feeders[name]), default=0)
@@ -134,6 +137,15 @@ def shared_modules(
         )
         for place, name in enumerate(order)
     )
+
+
+def _can_feed(one: Signature, other: Signature) -> bool:
+    """What a module feeds reads no less and reaches no more, so there is no circle.
+
+    Since more than half of a group counts as all of it, links against this order exist;
+    they are strays.
+    """
+    return one[0] <= other[0] and one[1] >= other[1]
 
 
 def _groups(

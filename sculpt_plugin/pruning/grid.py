@@ -1,5 +1,6 @@
 """What a sweep ends with: one run for each seed and pair of steps."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,8 @@ class Network:
     Runs that came to the same network hold the same object.
 
     Attributes:
-        values: All parameters, one after the other, exact zeros where pruned.
+        values: All parameters, one after the other, and behind them all buffers;
+            exact zeros where pruned.
         keep: Which of these are kept.
         edge_count: How many edges are kept.
     """
@@ -58,9 +60,13 @@ class Run:
 
     @property
     def score(self) -> float:
-        """The score of the last accepted turn, or of the unpruned model."""
+        """The score of the last accepted turn, or of the unpruned model.
+
+        Not a number where the first training diverged.
+        """
         accepted = [step for step in self.record if step.accepted]
-        return (accepted or self.record)[-1].score
+        scored = accepted or self.record
+        return scored[-1].score if scored else math.nan
 
 
 @dataclass(frozen=True)
@@ -141,23 +147,22 @@ class Sweep:
     def model(self, run: Run) -> nn.Module:
         """Build the sparse network that a run ended with."""
         model = self._build(run.seed)
-        sizes = [parameter.numel() for parameter in model.parameters()]
+        tensors = [*model.parameters(), *model.buffers()]
+        parts = run.network.values.split([tensor.numel() for tensor in tensors])
         with torch.no_grad():
-            for parameter, part in zip(
-                model.parameters(), run.network.values.split(sizes), strict=True
-            ):
-                parameter.copy_(part.view_as(parameter))
+            for tensor, part in zip(tensors, parts, strict=True):
+                tensor.copy_(part.view_as(tensor))
         apply(model, self.masks(run))
         return model
 
     def masks(self, run: Run) -> Masks:
         """Give what a run keeps, by parameter name."""
         model = self._build(run.seed)
-        named = dict(model.named_parameters())
-        parts = run.network.keep.split([p.numel() for p in named.values()])
+        named = dict([*model.named_parameters(), *model.named_buffers()])
+        parts = run.network.keep.split([tensor.numel() for tensor in named.values()])
         keep = {
-            name: part.view(parameter.shape)
-            for (name, parameter), part in zip(named.items(), parts, strict=True)
+            name: part.view(tensor.shape)
+            for (name, tensor), part in zip(named.items(), parts, strict=True)
             if name in self._masked
         }
         return Masks(keep, self._weights)

@@ -4,7 +4,7 @@ from sculpt_plugin.tasks.boolean import get, names
 from sculpt_plugin.tasks.function_graph import FunctionGraph
 from sculpt_plugin.tasks.gates import Gate, and_, minterms, not_, or_, xnor, xor
 from sculpt_plugin.tasks.learning import learning
-from sculpt_plugin.tasks.mlp import mlp
+from sculpt_plugin.tasks.mlp import StartNetworks, mlp
 from sculpt_plugin.tasks.task import Family, Task
 from sculpt_plugin.tasks.true_hierarchy import (
     TrueHierarchy,
@@ -16,6 +16,7 @@ __all__ = [
     "Family",
     "FunctionGraph",
     "Gate",
+    "StartNetworks",
     "Task",
     "TrueHierarchy",
     "TrueModule",

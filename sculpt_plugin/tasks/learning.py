@@ -1,5 +1,7 @@
 """How a Boolean task is learned: the recipe that sculpting a network asks for."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,19 +11,16 @@ from sculpt_plugin.errors import TaskError
 from sculpt_plugin.tasks.task import Task
 from sculpt_plugin.training.recipe import Recipe
 
-_ROWS = 32
-"""Noisy rows that an epoch has at least, so that a gradient is calm."""
-
 
 def learning(
     task: Task,
     *,
+    hidden: Sequence[int] = (24, 24),
     first_epochs: int = 200,
-    epochs: int = 40,
-    learning_rate: float = 0.1,
-    weight_decay: float = 1e-3,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float = 1.5e-3,
     noise: float = 0.1,
-    draws: int | None = None,
     seed: int = 0,
 ) -> Recipe:
     """Say how a task is learned.
@@ -29,25 +28,27 @@ def learning(
     As in the paper an epoch is one step of Adam over the truth table with Gaussian
     noise on the inputs, the clean table decides which epoch is best, and the loss is
     binary cross-entropy of logits. Its learning rate was constant; here it falls, and
-    a turn needs 40 epochs. The score is the share of right output bits: 1.0 says that
+    a turn needs few epochs. The score is the share of right output bits: 1.0 says that
     every output is right in every row.
 
     Args:
         task: What is learned.
+        hidden: Units of each hidden layer of the network that will learn it.
         first_epochs: Epochs of a dense network's first training.
-        epochs: Epochs of a turn.
+        epochs: Epochs of a turn. None: 20 for each hidden layer, 40 at least.
         learning_rate: Adam's, at first; in the last epoch a twentieth of it is left.
+            None: 4.8 divided by the number of hidden units, 0.1 at most. At a higher
+            rate wide and deep networks lose the task at their first removals and are
+            left dense.
         weight_decay: Adam's, added to the gradient.
         noise: Standard deviation of the noise on the inputs.
-        draws: How many noisy copies of the table make up an epoch. None takes enough
-            for 32 rows: a calmer gradient finds sparser networks.
         seed: Names the noise.
 
     Returns:
         The recipe.
 
     Raises:
-        TaskError: `first_epochs`, `epochs` or `draws` is below 1.
+        TaskError: `first_epochs` or `epochs` is below 1.
 
     Example:
         >>> from sculpt_plugin import tasks
@@ -62,12 +63,14 @@ def learning(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
-    rows = len(task.graph.rows)
-    draws = max(1, _ROWS // rows) if draws is None else draws
-    if min(first_epochs, epochs, draws) < 1:
+    if epochs is None:
+        epochs = max(40, 20 * len(hidden))
+    if learning_rate is None:
+        learning_rate = min(0.1, 4.8 / sum(hidden))
+    if min(first_epochs, epochs) < 1:
         raise TaskError(
-            "first_epochs, epochs and draws must be 1 or more, got "
-            f"{first_epochs}, {epochs} and {draws}."
+            "first_epochs and epochs must be 1 or more, got "
+            f"{first_epochs} and {epochs}."
         )
     return Recipe(
         inputs=torch.from_numpy(task.graph.rows).float(),
@@ -79,7 +82,6 @@ def learning(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         noise=noise,
-        draws=draws,
         seed=seed,
     )
 

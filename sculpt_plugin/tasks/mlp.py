@@ -1,6 +1,7 @@
 """The dense network that a Boolean task is learned with."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -62,3 +63,20 @@ def mlp(
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class StartNetworks:
+    """Makes the dense network of each seed; a class, so that processes can pass it on.
+
+    Attributes:
+        task: What the networks will learn.
+        hidden: Units of each hidden layer.
+    """
+
+    task: Task
+    hidden: tuple[int, ...]
+
+    def __call__(self, seed: int) -> nn.Sequential:
+        """Make the network of a seed, untrained; see `mlp`."""
+        return mlp(self.task, hidden=self.hidden, seed=seed)

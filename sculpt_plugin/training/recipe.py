@@ -22,10 +22,11 @@ class Recipe:
     """Data in memory, and how a network is trained and scored on them.
 
     An epoch is one step of Adam over all samples, with noise added to the inputs
-    afresh; after it the validation set is looked at, and the weights of the best epoch
-    are kept: the higher score wins, then the lower loss, then the later epoch. The
-    learning rate falls in a straight line, which makes short trainings as good as
-    several times longer ones at a constant rate. `sculpt` takes a recipe's `train`,
+    afresh. The learning rate falls in a straight line, which makes short trainings as
+    good as several times longer ones at a constant rate. The weights of the best epoch
+    are kept: the higher score on the validation set wins, then the lower loss, then
+    the later epoch. It is looked at in the second half of a training, since a falling
+    rate brings the best epochs last. `sculpt` takes a recipe's `train`,
     `evaluate`, `batches` and `loss`; `sweep` takes the recipe.
 
     Every training draws the same noise, named by `seed`, so a training's outcome is a
@@ -45,7 +46,6 @@ class Recipe:
         weight_decay: Adam's, added to the gradient. It draws what a task does not
             need towards zero, and so decides how much can be removed.
         noise: Standard deviation of the Gaussian noise on the inputs.
-        draws: How many noisy copies of the samples make up an epoch.
         seed: Names the noise.
 
     Example:
@@ -68,18 +68,16 @@ class Recipe:
     epochs: int = 40
     learning_rate: float = 0.1
     final_share: float = 0.05
-    weight_decay: float = 1e-3
+    weight_decay: float = 1.5e-3
     noise: float = 0.0
-    draws: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse counts and data that cannot be trained on."""
-        counts = (self.first_epochs, self.epochs, self.draws)
-        if min(counts) < 1:
+        if min(self.first_epochs, self.epochs) < 1:
             raise DataError(
-                "first_epochs, epochs and draws must be 1 or more, got "
-                f"{', '.join(map(str, counts))}."
+                "first_epochs and epochs must be 1 or more, got "
+                f"{self.first_epochs} and {self.epochs}."
             )
         for inputs, targets in ((self.inputs, self.targets), self.checked_on):
             if len(inputs) != len(targets) or not len(inputs):
@@ -126,6 +124,10 @@ class Recipe:
         """Give the learning rate of an epoch, counted from 1."""
         return self.learning_rate * (1 - (1 - self.final_share) * epoch / epochs)
 
+    def looks(self, epoch: int, epochs: int) -> bool:
+        """Tell whether the validation set is looked at after an epoch."""
+        return epoch > epochs // 2
+
     def on_device_of(self, model: nn.Module) -> "Recipe":
         """Give the recipe with its data as a model's parameters are."""
         first = next(model.parameters(), None)
@@ -152,12 +154,13 @@ class Recipe:
 
     def noisy(self, generator: torch.Generator) -> Tensor:
         """Draw the inputs of one epoch."""
-        copies = self.inputs.repeat(self.draws, *[1] * (self.inputs.ndim - 1))
         if not self.noise:
-            return copies
+            return self.inputs
         # Drawn on the CPU, so that every device sees the same numbers.
-        drawn = torch.randn(copies.shape, generator=generator, dtype=copies.dtype)
-        return copies + self.noise * drawn.to(copies.device)
+        drawn = torch.randn(
+            self.inputs.shape, generator=generator, dtype=self.inputs.dtype
+        )
+        return self.inputs + self.noise * drawn.to(self.inputs.device)
 
     def sees_rows_apart(self, model: nn.Module) -> bool:
         """Tell whether a model treats each sample by itself, in training as otherwise.
@@ -177,8 +180,7 @@ class Recipe:
         """Train the model, and leave it with the weights of its best epoch."""
         here = self.on_device_of(model)
         clean, wanted = here.checked_on
-        targets = here.targets.repeat(here.draws, *[1] * (here.targets.ndim - 1))
-        noisy_count = len(targets)
+        noisy_count = len(here.targets)
         with torch.no_grad():
             kept = [buffer.clone() for buffer in model.buffers()]
             here._outputs(model, clean, wanted)
@@ -192,7 +194,10 @@ class Recipe:
             best = flat.values.clone()
             for epoch in range(epochs + 1):
                 noisy = here.noisy(generator)
-                if apart:
+                looks = here.looks(epoch, epochs)
+                if not looks:
+                    outputs = model(noisy)
+                elif apart:
                     # Masks act in the forward pass, so the copy taken after it has
                     # zeros where the model does.
                     outputs = model(torch.cat([noisy, clean]))
@@ -202,14 +207,14 @@ class Recipe:
                     with torch.no_grad(), _mode(model, training=False):
                         seen = model(clean)
                     outputs = model(noisy) if epoch < epochs else None
-                if epoch > 0:
+                if looks:
                     score = _rank(here, seen, wanted)
                     if best_score is None or score >= best_score:
                         best_score = score
                         best.copy_(flat.values)
                         kept = [buffer.clone() for buffer in model.buffers()]
                 if epoch < epochs:
-                    here.loss(outputs, targets).backward()
+                    here.loss(outputs, here.targets).backward()
                     step_adam(
                         flat,
                         moments,

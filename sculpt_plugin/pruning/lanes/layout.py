@@ -28,7 +28,7 @@ class Piece:
     name: str
     shape: tuple[int, ...]
     start: int
-    units: tuple[Int[Tensor, " position"] | None, ...]
+    units: tuple[Int[Tensor, " _position"] | None, ...]
     is_weight: bool
 
     @property
@@ -84,7 +84,7 @@ class Layout:
                     shape = [1] * len(piece.shape)
                     shape[axis] = -1
                     keep &= alive[:, units].view(len(alive), *shape)
-            parts.append(keep.flatten(1))
+            parts.append(keep.reshape(len(alive), -1))
         return torch.cat(parts, dim=1)
 
     @property

@@ -68,6 +68,6 @@ def narrowed(layout: Layout, alive: Bool[Tensor, "lane unit"]) -> Narrow | None:
             view[axis + 1] = -1
             index = index + (positions * stride).reshape(view)
             shape.append(positions.shape[1])
-        indices.append(index.flatten(1))
+        indices.append(index.reshape(lanes, -1))
         shapes.append(tuple(shape))
     return Narrow(torch.cat(indices, dim=1), shapes)

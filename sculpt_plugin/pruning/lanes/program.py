@@ -75,7 +75,7 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
         outputs = model(recipe.checked_on[0])
         scale = reduction(recipe.loss, outputs, recipe.checked_on[1], count)(count)
     lanes = {
-        name: torch.stack([p.detach(), p.detach().flip(0) * 0.5 + 0.1])
+        name: torch.stack([p.detach(), p.detach() * 0.5 + 0.1])
         for name, p in model.named_parameters()
     }
     with torch.no_grad():

@@ -1,7 +1,7 @@
 """Training many networks at once: one vmapped model, one optimizer for all lanes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 import torch
@@ -61,13 +61,20 @@ def train_lanes(
     flat = FlatParameters(values.view(-1), torch.zeros_like(values).view(-1))
     moments = start_adam(flat)
     inputs, varies = _inputs(program, seeds, epochs + 1)
-    step = vmap(_step(program, shapes), in_dims=(0, 0 if varies else None))
+    axis = 0 if varies else None
+    step = vmap(_step(program, shapes), in_dims=(0, axis))
+    step_and_look = vmap(_step_and_look(program, shapes), in_dims=(0, axis))
     best, score = values.clone(), values.new_full((len(rows),), -torch.inf)
     loss = seen = torch.zeros_like(score)
+    each = torch.ones_like(score)
     for epoch in range(epochs + 1):
+        looks = recipe.looks(epoch, epochs)
         with torch.enable_grad():
-            lane_loss, new_loss, new_score = step(leaf, next(inputs))
-        if epoch > 0:
+            if not looks:
+                lane_loss = step(leaf, next(inputs))
+            else:
+                lane_loss, new_loss, new_score = step_and_look(leaf, next(inputs))
+        if looks:
             wins = (new_score == score) & (new_loss <= loss) | (new_score > score)
             best = torch.where(wins[:, None], values, best)
             score = torch.where(wins, new_score, score)
@@ -76,10 +83,9 @@ def train_lanes(
             seen = seen + new_loss
         if epoch == epochs:
             break
-        (gradient,) = torch.autograd.grad(lane_loss.sum(), leaf)
-        flat.gradients.copy_(gradient.view(-1))
+        (gradient,) = torch.autograd.grad(lane_loss, leaf, each)
         step_adam(
-            flat,
+            replace(flat, gradients=gradient.view(-1)),
             moments,
             step=epoch + 1,
             learning_rate=recipe.rate(epoch + 1, epochs),
@@ -91,12 +97,23 @@ def train_lanes(
 
 def _step(
     program: Program, shapes: Sequence[tuple[int, ...]]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """One lane's loss on noisy samples."""
+    recipe, count = program.recipe, len(program.recipe.targets)
+
+    def step(row: Tensor, inputs: Tensor) -> Tensor:
+        outputs = program.outputs(cut(row, shapes), inputs[:count])
+        return recipe.loss(outputs, recipe.targets)
+
+    return step
+
+
+def _step_and_look(
+    program: Program, shapes: Sequence[tuple[int, ...]]
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """One lane's loss on noisy samples, and its loss and score on clean ones."""
-    recipe = program.recipe
-    targets = recipe.targets.repeat(recipe.draws, *[1] * (recipe.targets.ndim - 1))
+    recipe, count = program.recipe, len(program.recipe.targets)
     clean, wanted = recipe.checked_on
-    count = len(targets)
 
     def step(row: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         outputs = program.outputs(cut(row, shapes), inputs)
@@ -106,7 +123,7 @@ def _step(
             program.shell.eval()
             seen = program.outputs(cut(row.detach(), shapes), clean)
             program.shell.train()
-        loss = recipe.loss(outputs[:count], targets)
+        loss = recipe.loss(outputs[:count], recipe.targets)
         return loss, recipe.loss(seen, wanted), recipe.score(seen, wanted)
 
     return step

@@ -60,8 +60,11 @@ class Known:
     def forget(self, current: Iterable[int]) -> None:
         """Drop networks that no run is at, or can come to from where it is."""
         needed = set(current)
-        reached = {o.state for t, o in self.outcomes.items() if t.parent in needed}
-        for number in set(self.states) - needed - reached:
+        # Outcomes stand in the order they were found, so parents come before children.
+        for trial, outcome in self.outcomes.items():
+            if trial.parent in needed and outcome.state is not None:
+                needed.add(outcome.state)
+        for number in set(self.states) - needed:
             del self.states[number]
 
 
@@ -154,7 +157,8 @@ def walk(
         for trial, made in zip(trials, tried, strict=True):
             known.note(trial, made, min_score=grid.min_score, seconds=seconds)
         on_round(trials)
-    return [_run(w, known, grid) for w in walkers]
+    networks: dict[int, Network] = {}
+    return [_run(w, known, grid, networks) for w in walkers]
 
 
 def _walkers(grid: Grid) -> list[_Walker]:
@@ -279,15 +283,20 @@ def _share(walker: _Walker) -> float:
     return 0.4 + 0.6 * stage if in_edges else 0.4 * stage
 
 
-def _run(walker: _Walker, known: Known, grid: Grid) -> Run:
-    """Give what a run ended with."""
+def _run(
+    walker: _Walker, known: Known, grid: Grid, networks: dict[int, Network]
+) -> Run:
+    """Give what a run ended with; runs at the same state get the same network."""
     state = known.states[walker.state]
+    network = networks.setdefault(
+        walker.state, Network(state.values, state.keep, state.edge_count)
+    )
     return Run(
         seed=walker.seed,
         unit_step=walker.unit_step,
         edge_step=walker.edge_step,
         record=tuple(walker.record),
-        network=Network(state.values, state.keep, state.edge_count),
+        network=network,
         edge_total=grid.edge_total,
         problem=walker.problem,
     )

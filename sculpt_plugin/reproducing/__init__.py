@@ -1,0 +1,1 @@
+"""The paper's Boolean experiments, run again and judged cell by cell."""

@@ -1,0 +1,154 @@
+"""The experiments as work: cell by cell, over processes, to be killed at any time."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import joblib
+
+from sculpt_plugin import store, tasks
+from sculpt_plugin.claim import claim
+from sculpt_plugin.errors import CheckpointError, TrainError
+from sculpt_plugin.reproducing.experiments import Cell
+from sculpt_plugin.reproducing.outcome import (
+    Learn,
+    Outcome,
+    described,
+    find_outcome,
+    run_cell,
+)
+
+FORMAT = "sculpt-reproduce/1"
+CELLS, SETTINGS = "cells", "reproduce.json"
+
+
+@dataclass(frozen=True)
+class CellDone:
+    """One cell is done.
+
+    Attributes:
+        outcome: What it came to.
+        done: How many cells are done.
+        total: How many there are.
+        share: How much of the work is done, 0 to 1, by what the cells are expected to
+            cost.
+    """
+
+    outcome: Outcome
+    done: int
+    total: int
+    share: float
+
+
+def reproduce(
+    cells: Sequence[Cell],
+    out: str | Path,
+    *,
+    jobs: int = 1,
+    learn: Learn = tasks.learning,
+    on_cell: Callable[[CellDone], Any] | None = None,
+) -> tuple[Outcome, ...]:
+    """Sweep cells and keep their sparsest networks in a folder.
+
+    Each cell is a unit of work of its own and is written down when it is done. Killed
+    and called again with the same cells, or with more, this goes on where it was.
+    `results.judge_folder` says how many of the networks are right; it trains nothing,
+    so it can be called again with another detector.
+
+    Args:
+        cells: What to do; `cells` of `experiments` lists the paper's.
+        out: Where everything goes: a new folder, an empty one, or one of this kind.
+        jobs: How many processes work side by side, each with one thread.
+        learn: How a task is learned; `tasks.learning` by default.
+        on_cell: Called whenever a cell is done.
+
+    Returns:
+        The outcomes, in the order of the cells.
+
+    Raises:
+        CheckpointError: The folder is in other use, holds cells with other settings,
+            or cannot be written.
+        TrainError: A worker process died.
+
+    Example:
+        >>> import tempfile
+        >>> from functools import partial
+        >>> from sculpt_plugin.reproducing.experiments import Cell
+        >>> cell = Cell("4,1,4", (12,), (0.5,), (0.05,), seeds=(0,))
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     outcome = reproduce([cell], out)[0]
+        >>> outcome.density(0) < 0.5
+        True
+    """
+    out = Path(out)
+    folder = out / CELLS
+    claim(out, SETTINGS, {"format": FORMAT}, reached=[CELLS], kind="an earlier run's")
+    with store.locked(out):
+        store.make_folder(folder)
+        outcomes = {
+            cell.name: _checked(out, cell, learn, find_outcome(folder, cell))
+            for cell in cells
+        }
+        todo = [cell for cell in cells if outcomes[cell.name] is None]
+        for outcome in _work(todo, folder, jobs, learn):
+            outcomes[outcome.cell.name] = outcome
+            if on_cell is not None:
+                done = [cell for cell in cells if outcomes[cell.name] is not None]
+                share = sum(c.cost for c in done) / sum(c.cost for c in cells)
+                on_cell(CellDone(outcome, len(done), len(cells), share))
+    found = [outcomes[cell.name] for cell in cells]
+    return tuple(outcome for outcome in found if outcome is not None)
+
+
+def _work(
+    todo: Sequence[Cell], folder: Path, jobs: int, learn: Learn
+) -> Iterator[Outcome]:
+    """Yield outcomes as they come."""
+    # Workers that outlive a killed run end with the cell that they are at.
+    pool = joblib.Parallel(
+        n_jobs=jobs, pre_dispatch="n_jobs", return_as="generator_unordered"
+    )
+    work = cast(
+        Generator[Outcome, None, None],
+        pool(joblib.delayed(run_cell)(cell, folder, learn) for cell in todo),
+    )
+    # Left early, by an error or an interrupt, the workers shall stop as well.
+    with closing(work):
+        try:
+            yield from work
+        except BrokenProcessPool as error:
+            raise TrainError(
+                "All worker processes must live, but one was killed, perhaps for want "
+                f"of memory: the cells that are done are in {folder}. Run the same "
+                "command again, with fewer jobs if memory is short."
+            ) from error
+
+
+def _checked(
+    out: Path, cell: Cell, learn: Learn, found: Outcome | None
+) -> Outcome | None:
+    """Refuse an outcome that other settings led to."""
+    if found is None:
+        return None
+    wanted = _settings(cell, described(learn(tasks.get(cell.task), hidden=cell.hidden)))
+    for name, there in _settings(found.cell, found.recipe).items():
+        if there != wanted.get(name):
+            raise CheckpointError(
+                f"{out} belongs to other experiments: for {cell.name} {name} is "
+                f"{there} there and {wanted.get(name)} here. Use the same settings, or "
+                "another folder."
+            )
+    return found
+
+
+def _settings(cell: Cell, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides how a cell ends, besides the task and the layers in its name."""
+    return {
+        "seeds": cell.seeds,
+        "unit_steps": cell.unit_steps,
+        "edge_steps": cell.edge_steps,
+        **recipe,
+    }

@@ -1,0 +1,240 @@
+"""Results as plain data, as Markdown, and as tables for a terminal."""
+
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sculpt_plugin import store
+from sculpt_plugin.reproducing.experiments import EXPERIMENTS
+from sculpt_plugin.reproducing.reproduce import FORMAT
+from sculpt_plugin.reproducing.results import DensityRow, JudgedCell, Rate, Results, Row
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+# The paper's rates are rounded to two decimals.
+_ROUNDING = 0.005
+_HIGH = 0.95
+
+
+def to_dict(results: Results) -> dict[str, Any]:
+    """Give the results in the versioned format that other tools read.
+
+    Args:
+        results: The results.
+
+    Returns:
+        Plain dicts, lists, numbers and strings: `rows` (the paper's tables, ours
+        beside them), `densities`, `cells` (settings, every run, every verdict),
+        `settings` and `versions`.
+    """
+    names = ("sculpt_plugin", "torch", "numpy", "scipy")
+    return {
+        "schema": FORMAT,
+        "rows": [asdict(row) for row in results.rows],
+        "densities": [asdict(row) for row in results.densities],
+        "cells": [_cell(cell) for cell in results.cells],
+        "settings": {"witness_count": results.witness_count},
+        "seconds": results.seconds,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in names},
+        },
+    }
+
+
+def to_json(results: Results) -> str:
+    """Give the results as JSON text."""
+    return json.dumps(to_dict(results), separators=(",", ":"))
+
+
+def write(results: Results, out: Path, *, command: str) -> dict[str, str]:
+    """Write the results into a folder.
+
+    Args:
+        results: The results.
+        out: The folder, which must be there.
+        command: What made them.
+
+    Returns:
+        What was written, and what it is.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
+    """
+    text = to_markdown(results, command=command)
+    store.write_bytes(out / "results.json", (to_json(results) + "\n").encode())
+    store.write_bytes(out / "results.md", text.encode())
+    return {
+        "results.json": "every run and every verdict, for programs",
+        "results.md": "the tables, for people",
+    }
+
+
+def _cell(cell: JudgedCell) -> dict[str, Any]:
+    """Give a cell with its verdicts."""
+    verdicts = {
+        method: {
+            voice: [None if found is None else asdict(found) for found in verdicts]
+            for voice, verdicts in voices.items()
+        }
+        for method, voices in cell.verdicts.items()
+    }
+    return {**cell.outcome.to_dict(), "verdicts": verdicts}
+
+
+def to_markdown(results: Results, *, command: str) -> str:
+    """Give the results as tables in Markdown.
+
+    Args:
+        results: The results.
+        command: What made them, so that a reader can make them, too.
+
+    Returns:
+        The text, one table for each family, one of the densities.
+    """
+    return "\n".join(_lines(results, command)) + "\n"
+
+
+def _lines(results: Results, command: str) -> Iterator[str]:
+    """The text, line by line."""
+    yield "# The paper's Boolean experiments, run again"
+    yield ""
+    yield f"Made by `{command}`."
+    yield ""
+    yield from _legend(results)
+    for family, rows in _by_family(results.rows).items():
+        yield ""
+        yield f"## {family.capitalize()}"
+        yield ""
+        texts = [_texts(row, _depths(row, results.rows)) for row in rows]
+        yield from _grid(_titles(rows[0]), texts)
+    yield ""
+    yield "## Densities"
+    yield ""
+    titles = ["task", "hidden layers", "sparsest", "mean over seeds", "paper"]
+    yield from _grid(titles, [_density(row) for row in _narrowest(results.densities)])
+
+
+def _legend(results: Results) -> Iterator[str]:
+    """What the columns mean, and how many cells reach the paper's rate."""
+    yield (
+        "Share of networks with the right modules. *single*: the sparsest network of "
+        "each seed. *consensus*: what the "
+        f"{results.witness_count} sparsest of a seed say together. *all seeds*: what "
+        "those of all seeds say together, one answer for each shape of network. "
+        "In parentheses: by number of hidden layers. A star marks what is below the "
+        "paper's rate."
+    )
+    yield ""
+    compared = [row for row in results.rows if row.published is not None]
+    counts = [
+        (
+            _title(rate),
+            sum(not _is_below(row, row.rates[place]) for row in compared),
+            sum(row.rates[place].share >= _HIGH for row in compared),
+        )
+        for place, rate in enumerate(results.rows[0].rates)
+    ]
+    yield from _grid(
+        ["", f"at least the paper's, of {len(compared)} cells", f"{_HIGH:g} or more"],
+        [[title, str(reached), str(high)] for title, reached, high in counts],
+    )
+
+
+def _grid(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in Markdown."""
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{' --- |' * len(titles)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _by_family(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows that a table shows; where depths are pooled, they share a row."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.depth is None or not EXPERIMENTS[row.family].pooled:
+            found.setdefault(row.family, []).append(row)
+    return found
+
+
+def _titles(row: Row) -> list[str]:
+    return ["task", "hidden layers", "right", "paper", *map(_title, row.rates)]
+
+
+def _title(rate: Rate) -> str:
+    return f"{rate.voice}, {rate.method}"
+
+
+def _depths(row: Row, rows: Sequence[Row]) -> list[Row]:
+    """The rows that a pooled row sums up, none for another."""
+    if row.depth is not None:
+        return []
+    return [
+        other
+        for other in rows
+        if (other.family, other.task, other.criterion)
+        == (row.family, row.task, row.criterion)
+        and other.depth is not None
+    ]
+
+
+def _texts(row: Row, parts: Sequence[Row] = ()) -> list[str]:
+    """One row of a table, with the rates of its parts in parentheses."""
+    paper = "" if row.published is None else f"{row.published:.2f}"
+    depth = "all" if row.depth is None else str(row.depth)
+    shares = []
+    for place, rate in enumerate(row.rates):
+        share = f"{rate.share:.2f}{'*' if _is_below(row, rate) else ''}"
+        each = ", ".join(f"{part.rates[place].share:.2f}" for part in parts)
+        shares.append(f"{share} ({each})" if each else share)
+    return [f"[{row.task}]", depth, row.criterion, paper, *shares]
+
+
+def _is_below(row: Row, rate: Rate) -> bool:
+    """Tell whether a rate is below the paper's."""
+    return row.published is not None and rate.share < row.published - _ROUNDING
+
+
+def _narrowest(rows: Sequence[DensityRow]) -> list[DensityRow]:
+    """The narrowest networks of each task and depth, as the paper gives densities."""
+    first: dict[tuple[str, int], DensityRow] = {}
+    for row in rows:
+        first.setdefault((row.task, len(row.hidden)), row)
+    return list(first.values())
+
+
+def _density(row: DensityRow) -> list[str]:
+    """One row of the table of densities."""
+    known = row.densities
+    return [
+        f"[{row.task}]",
+        "-".join(map(str, row.hidden)),
+        f"{min(known):.2%}" if known else "not learned",
+        f"{sum(known) / len(known):.2%}" if known else "",
+        "" if row.published is None else f"{row.published:.2%}",
+    ]
+
+
+def to_terminal(results: Results) -> "Group":
+    """Give the results as tables that rich can print."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    tables = []
+    for family, rows in _by_family(results.rows).items():
+        table = Table(*_titles(rows[0]), title=family, title_justify="left")
+        for row in rows:
+            table.add_row(*map(Text, _texts(row)))
+        tables.append(table)
+    titles = ("task", "hidden layers", "sparsest", "mean over seeds", "paper")
+    table = Table(*titles, title="densities", title_justify="left")
+    for row in _narrowest(results.densities):
+        table.add_row(*map(Text, _density(row)))
+    return Group(*tables, table)

@@ -1,0 +1,99 @@
+"""What the networks of one cell show: each alone, the best of a seed, and all."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from sculpt_plugin import tasks
+from sculpt_plugin.analysis.consensus import consensus
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.hierarchy import Hierarchy
+from sculpt_plugin.analysis.modules import Method, detect
+from sculpt_plugin.reproducing.experiments import Cell
+from sculpt_plugin.reproducing.judging import Verdict, judge, judge_groups
+from sculpt_plugin.reproducing.witnesses import Witness
+from sculpt_plugin.tasks import Task
+
+Voice = Literal["single", "consensus", "all seeds"]
+"""Who is heard: the sparsest network of a seed, the sparsest few of a seed, or those of
+all seeds together."""
+
+Verdicts = Mapping[Method, Mapping[Voice, tuple[Verdict | None, ...]]]
+
+
+def judge_cell(
+    cell: Cell,
+    witnesses: Sequence[Witness],
+    *,
+    methods: Sequence[Method],
+    witness_count: int,
+) -> Verdicts:
+    """Judge the networks of one cell.
+
+    Args:
+        cell: What was done.
+        witnesses: Its networks, seed by seed, the sparsest first.
+        methods: How modules are detected.
+        witness_count: How many of a seed's sparsest networks a consensus hears.
+
+    Returns:
+        By method, then by who is heard: one verdict for each seed, or one for all. A
+        seed without networks has None.
+    """
+    task = tasks.get(cell.task)
+    verdicts = {}
+    for method in methods:
+        heard = [
+            [
+                (witness.graph, detect(witness.graph, method=method))
+                for witness in witnesses
+                if witness.seed == seed
+            ][:witness_count]
+            for seed in cell.seeds
+        ]
+        together = [pair for pairs in heard for pair in pairs]
+        verdicts[method] = {
+            "single": tuple(
+                judge(task, *pairs[0]) if pairs else None for pairs in heard
+            ),
+            "consensus": tuple(judge_together(task, pairs) for pairs in heard),
+            "all seeds": (judge_together(task, together),),
+        }
+    return verdicts
+
+
+def judge_together(
+    task: Task, heard: Sequence[tuple[LayeredGraph, Hierarchy]]
+) -> Verdict | None:
+    """Judge what several networks say together.
+
+    The groups of inputs and of outputs are those of the consensus, and so is the number
+    of modules. Whether hidden units are apart, and whether inputs and outputs share a
+    module, is as in most of the networks.
+
+    Args:
+        task: What they compute.
+        heard: Networks and their modules.
+
+    Returns:
+        The verdict, None where there is no network.
+    """
+    if not heard:
+        return None
+    found = consensus(heard)
+    groups = judge_groups(
+        task, found.inputs.label.tolist(), found.outputs.label.tolist()
+    )
+    alone = [judge(task, graph, hierarchy) for graph, hierarchy in heard]
+    return Verdict(
+        inputs=groups.inputs,
+        outputs=groups.outputs,
+        outputs_together=groups.outputs_together,
+        outputs_separate=_most([verdict.outputs_separate for verdict in alone]),
+        module_count=len(found.modules),
+        apart=_most([bool(verdict.apart) for verdict in alone]),
+    )
+
+
+def _most(answers: Sequence[bool]) -> bool:
+    """Tell whether more than half say yes."""
+    return 2 * sum(answers) > len(answers)

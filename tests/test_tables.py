@@ -1,0 +1,114 @@
+import io
+import json
+
+import pytest
+from judged_by_hand import fill
+from rich.console import Console
+
+from sculpt_plugin.reproducing.results import Rate, Results, Row, judge_folder
+from sculpt_plugin.reproducing.tables import (
+    to_dict,
+    to_json,
+    to_markdown,
+    to_terminal,
+    write,
+)
+
+
+@pytest.fixture
+def results(tmp_path):
+    fill(tmp_path)
+    return judge_folder(tmp_path, methods=["agglomerative"])
+
+
+def lines(text, start):
+    return [line for line in text.splitlines() if line.startswith(start)]
+
+
+def test_markdown_says_what_made_it_and_has_a_row_per_cell(results):
+    text = to_markdown(results, command="sculpt reproduce exemplar")
+    assert "Made by `sculpt reproduce exemplar`." in text
+    assert lines(text, "| [4,2,4] | 1 ") == [
+        "| [4,2,4] | 1 | modules | 1.00 | 0.33* | 0.67* | 1.00 |"
+    ]
+
+
+def test_markdown_has_densities_and_how_many_cells_reach_the_paper(results):
+    text = to_markdown(results, command="x")
+    assert "| [4,2,4] | 4 | 25.00% | 37.50% |  |" in text
+    assert "|  | at least the paper's, of 1 cells | 0.95 or more |" in text
+    assert "| single, agglomerative | 0 | 0 |" in text
+    assert "| all seeds, agglomerative | 1 | 1 |" in text
+
+
+def pooled():
+    """A row of the overlap family, and the rows of its depths."""
+    rights = {None: 35, 1: 12, 2: 12, 3: 11}
+    return Results(
+        rows=tuple(
+            Row(
+                family="overlap",
+                task="7,3,2,2",
+                depth=depth,
+                criterion="inputs",
+                published=0.97 if depth is None else None,
+                rates=(Rate("agglomerative", "single", right, 12 if depth else 36),),
+            )
+            for depth, right in rights.items()
+        ),
+        densities=(),
+        cells=(),
+        witness_count=10,
+    )
+
+
+def test_a_pooled_row_shows_its_depths_in_parentheses():
+    text = to_markdown(pooled(), command="x")
+    assert lines(text, "| [7,3,2,2]") == [
+        "| [7,3,2,2] | all | inputs | 0.97 | 0.97 (1.00, 1.00, 0.92) |"
+    ]
+
+
+def test_a_rate_that_rounds_to_the_papers_is_not_below_it():
+    # 35 of 36 is 0.9722, and 0.97 is what the paper made of it.
+    assert "*" not in lines(to_markdown(pooled(), command="x"), "| [7,3,2,2]")[0]
+
+
+def test_the_dict_is_plain_and_versioned(results):
+    found = to_dict(results)
+    assert json.loads(to_json(results)) == json.loads(json.dumps(found))
+    assert found["schema"] == "sculpt-reproduce/1"
+    assert found["rows"][0]["rates"][0] == {
+        "method": "agglomerative",
+        "voice": "single",
+        "right": 1,
+        "total": 3,
+    }
+    assert found["settings"] == {"witness_count": 10}
+    assert set(found["versions"]) >= {"python", "torch"}
+
+
+def test_the_dict_has_every_run_and_every_verdict(results):
+    (cell,) = to_dict(results)["cells"]
+    assert cell["run_columns"][0] == "seed"
+    assert len(cell["runs"]) == 3
+    single = cell["verdicts"]["agglomerative"]["single"]
+    assert single[0]["inputs"] is True
+    assert single[2] is None
+
+
+def test_the_terminal_shows_the_same_numbers(results):
+    file = io.StringIO()
+    Console(file=file, width=140).print(to_terminal(results))
+    shown = file.getvalue()
+    assert "0.33*" in shown
+    assert "25.00%" in shown
+
+
+def test_results_are_written_beside_the_cells(results, tmp_path):
+    files = write(results, tmp_path, command="x")
+    assert set(files) == {"results.json", "results.md"}
+    assert json.loads((tmp_path / "results.json").read_text()) == json.loads(
+        to_json(results)
+    )
+    assert (tmp_path / "results.md").read_text() == to_markdown(results, command="x")

@@ -1,0 +1,64 @@
+import pytest
+from judged_by_hand import CELL, RIGHT, WITNESSES, WRONG, witness
+
+from sculpt_plugin import tasks
+from sculpt_plugin.analysis.modules import detect
+from sculpt_plugin.reproducing.verdicts import judge_cell, judge_together
+
+
+def judged(**knobs):
+    knobs = {"methods": ["agglomerative"], "witness_count": 10} | knobs
+    return judge_cell(CELL, WITNESSES, **knobs)
+
+
+def heard(*edges):
+    graphs = [witness(0, each).graph for each in edges]
+    return [(graph, detect(graph)) for graph in graphs]
+
+
+def test_the_sparsest_network_of_each_seed_is_judged_alone():
+    right, wrong, none = judged()["agglomerative"]["single"]
+    assert right is not None and wrong is not None
+    assert (right.inputs, right.outputs, right.module_count) == (True, True, 2)
+    assert (wrong.inputs, wrong.outputs, wrong.module_count) == (False, False, 1)
+    assert none is None
+
+
+def test_the_consensus_of_a_seed_outvotes_its_sparsest_network():
+    first, second, none = judged()["agglomerative"]["consensus"]
+    assert first is not None and second is not None
+    assert first.inputs and first.outputs
+    assert second.inputs and second.outputs
+    assert none is None
+
+
+def test_only_so_many_witnesses_are_heard():
+    _, second, _ = judged(witness_count=1)["agglomerative"]["consensus"]
+    assert second is not None
+    assert not second.inputs
+
+
+def test_all_seeds_give_one_verdict():
+    (verdict,) = judged()["agglomerative"]["all seeds"]
+    assert verdict is not None
+    assert verdict.inputs and verdict.outputs
+    assert verdict.module_count == 2
+
+
+def test_every_method_is_asked():
+    found = judged(methods=["agglomerative", "bidirectional"])
+    assert list(found) == ["agglomerative", "bidirectional"]
+
+
+@pytest.mark.parametrize(
+    ("edges", "apart"),
+    [((RIGHT, RIGHT, WRONG), True), ((RIGHT, WRONG, WRONG), False)],
+)
+def test_hidden_units_are_apart_if_most_networks_say_so(edges, apart):
+    verdict = judge_together(tasks.get("4,2,4"), heard(*edges))
+    assert verdict is not None
+    assert verdict.apart is apart
+
+
+def test_nobody_says_nothing():
+    assert judge_together(tasks.get("4,2,4"), []) is None
