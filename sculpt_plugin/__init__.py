@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sculpt_plugin import errors, plot, tasks
+    from sculpt_plugin.analysis.consensus import Consensus, consensus
     from sculpt_plugin.analysis.graph import LayeredGraph
     from sculpt_plugin.analysis.hierarchy import Hierarchy, TaskModule
     from sculpt_plugin.analysis.modules import detect
     from sculpt_plugin.analysis.trace import trace
     from sculpt_plugin.pruning import schedule
     from sculpt_plugin.pruning.compaction import compact
+    from sculpt_plugin.pruning.grid import Run, Sweep
     from sculpt_plugin.pruning.importance import (
         EdgeMagnitude,
         EdgeSensitivity,
@@ -24,25 +26,33 @@ if TYPE_CHECKING:
     from sculpt_plugin.pruning.masks import Masks, attach
     from sculpt_plugin.pruning.record import Step
     from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
+    from sculpt_plugin.pruning.sweep import sweep
     from sculpt_plugin.report import Report, analyze
     from sculpt_plugin.running import sculpt_task
+    from sculpt_plugin.sweeping import sweep_task
+    from sculpt_plugin.training.recipe import Recipe
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Consensus",
     "EdgeMagnitude",
     "EdgeSensitivity",
     "Hierarchy",
     "LayeredGraph",
     "Masks",
+    "Recipe",
     "Report",
+    "Run",
     "Sculpture",
     "Step",
+    "Sweep",
     "TaskModule",
     "UnitSensitivity",
     "analyze",
     "attach",
     "compact",
+    "consensus",
     "detect",
     "errors",
     "load_masks",
@@ -51,29 +61,38 @@ __all__ = [
     "schedule",
     "sculpt",
     "sculpt_task",
+    "sweep",
+    "sweep_task",
     "tasks",
     "trace",
 ]
 
 _HOMES = {
+    "Consensus": "analysis.consensus",
     "EdgeMagnitude": "pruning.importance",
     "EdgeSensitivity": "pruning.importance",
     "Hierarchy": "analysis.hierarchy",
     "LayeredGraph": "analysis.graph",
     "Masks": "pruning.masks",
+    "Recipe": "training.recipe",
     "Report": "report",
+    "Run": "pruning.grid",
     "Sculpture": "pruning.sculptor",
     "Step": "pruning.record",
+    "Sweep": "pruning.grid",
     "TaskModule": "analysis.hierarchy",
     "UnitSensitivity": "pruning.importance",
     "analyze": "report",
     "attach": "pruning.masks",
     "compact": "pruning.compaction",
+    "consensus": "analysis.consensus",
     "detect": "analysis.modules",
     "load_masks": "pruning.keeping",
     "save_masks": "pruning.keeping",
     "sculpt": "pruning.sculptor",
     "sculpt_task": "running",
+    "sweep": "pruning.sweep",
+    "sweep_task": "sweeping",
     "trace": "analysis.trace",
 }
 _MODULES = {

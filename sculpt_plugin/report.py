@@ -31,7 +31,8 @@ class Report:
         graph: All units and edges, dead ones included.
         hierarchy: The modules and which feeds which.
         settings: The arguments of the analysis.
-        evidence: What the report rests on: `coverage` of the model by the trace.
+        evidence: What the report rests on: `coverage` of the model by the trace, and
+            `consensus` where other networks of the same task were asked as well.
     """
 
     graph: LayeredGraph
@@ -83,6 +84,7 @@ class Report:
             ],
             "edges": [[*pair, count] for pair, count in self.hierarchy.edges.items()],
             "coverage": dict(self.evidence["coverage"]),
+            **self._consensus(),
             "settings": dict(self.settings),
             "versions": _versions(),
         }
@@ -90,6 +92,11 @@ class Report:
     def to_json(self) -> str:
         """Give the report as JSON text."""
         return json.dumps(self.to_dict(), indent=1)
+
+    def _consensus(self) -> dict[str, Any]:
+        """Give the consensus as data, where there is one."""
+        found = self.evidence.get("consensus")
+        return {} if found is None else {"consensus": found.to_dict()}
 
     def _layer(self, number: int) -> dict[str, Any]:
         """Describe one layer by the modules of its units."""

@@ -3,11 +3,12 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sculpt_plugin import plot, store
+from sculpt_plugin.analysis.consensus import Consensus, consensus
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import ThresholdError
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
@@ -25,6 +26,8 @@ SETTINGS, CHECKPOINT, RESULT = "settings.json", "checkpoint", "sweep.json"
 UNIT_STEPS = tuple(range(5, 75, 5))
 EDGE_STEPS = (0.5, 1.0, 1.5, 2.0, 2.5)
 SEEDS = (0, 1, 2, 5)
+WITNESSES = 10
+"""So many of each seed's sparsest networks are asked what they have in common."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,13 +39,16 @@ class SweepFinished:
     Attributes:
         settings: What was asked for: task, hidden layers, steps in per cent, seeds.
         sweep: All runs.
-        reports: The modules of the sparsest network of each seed that has one.
+        reports: The modules of the sparsest network of each seed that has one; their
+            evidence holds the consensus.
+        consensus: What the sparsest networks of all seeds say together.
         files: What was written, and what it is.
     """
 
     settings: Mapping[str, Any]
     sweep: Sweep
     reports: Mapping[int, Report]
+    consensus: Consensus
     files: Mapping[str, str]
 
     def __repr__(self) -> str:
@@ -72,6 +78,7 @@ class SweepFinished:
                 }
                 for seed, report in self.reports.items()
             ],
+            "consensus": self.consensus.to_dict(),
         }
 
     def to_json(self) -> str:
@@ -79,8 +86,11 @@ class SweepFinished:
         return json.dumps(self.to_dict(), indent=1)
 
     def __rich__(self) -> "rich.console.RenderableType":
-        """Show the sparsest network of each seed as a table."""
+        """Show the sparsest network of each seed, and what they say together."""
+        from rich.console import Group
         from rich.table import Table
+
+        from sculpt_plugin.drawing.consensus_table import consensus_table
 
         table = Table(
             title="Sparsest network of each seed",
@@ -110,7 +120,7 @@ class SweepFinished:
             f"{found} of {total} runs ended with a result\n"
             "units: live ones, inputs and outputs included"
         )
-        return table
+        return Group(table, consensus_table(self.consensus))
 
 
 def sweep_task(
@@ -157,8 +167,8 @@ def sweep_task(
         ...     finished = sweep_task(
         ...         tasks.get("4,1,4"), folder, hidden=(12,), unit_steps=(20, 50),
         ...         edge_steps=(2,), seeds=(0,))
-        ...     sorted(path.name for path in Path(folder).iterdir())
-        ['checkpoint', 'grid.png', 'seed-0', 'settings.json', 'sweep.json']
+        ...     sorted(path.name for path in Path(folder).glob("*.png"))
+        ['comodules.png', 'grid.png']
         >>> finished
         SweepFinished(2 of 2 runs have a result)
 
@@ -199,14 +209,22 @@ def sweep_task(
             f"none with hidden layers of {','.join(map(str, hidden))} does, seeds "
             f"{', '.join(map(str, seeds))}: choose wider hidden layers, or other seeds."
         ) from error
+    witnesses = [
+        analyze(found.model(run), recipe.inputs)
+        for seed in found.seeds
+        for run in found.sparsest_networks(seed, count=WITNESSES)
+    ]
+    together = consensus([(w.graph, w.hierarchy) for w in witnesses])
     reports = {
-        seed: analyze(found.model(best), recipe.inputs)
+        seed: replace(report, evidence={**report.evidence, "consensus": together})
         for seed in found.seeds
         for best in found.ranked(seed)[:1]
+        for report in [analyze(found.model(best), recipe.inputs)]
     }
     files = {
         RESULT: "settings and all runs, for programs",
         "grid.png": "what each run kept",
+        "comodules.png": "how often two inputs, or two outputs, share a module",
         **{
             folder_of(
                 seed
@@ -214,7 +232,7 @@ def sweep_task(
             for seed in reports
         },
     }
-    finished = SweepFinished(settings, found, reports, files)
+    finished = SweepFinished(settings, found, reports, together, files)
     _write(folder, finished)
     return finished
 
@@ -228,6 +246,7 @@ def _write(folder: Path, finished: SweepFinished) -> None:
     """Write a finished sweep into its folder."""
     store.write_bytes(folder / RESULT, (finished.to_json() + "\n").encode())
     plot.save(plot.grid(finished.sweep), folder / "grid.png")
+    plot.save(plot.comodules(finished.consensus), folder / "comodules.png")
     for seed, report in finished.reports.items():
         run, inside = finished.sweep.sparsest(seed), folder / folder_of(seed)
         store.make_folder(inside)

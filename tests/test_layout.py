@@ -34,7 +34,7 @@ ALLOWED = {
     "report": GROUND | {"analysis", "drawing"},
     "running": GROUND | {"tasks", "pruning", "plot", "report"},
     "reproducing": GROUND | {"analysis", "pruning", "tasks", "training"},
-    "sweeping": GROUND | {"tasks", "pruning", "plot", "report"},
+    "sweeping": GROUND | {"analysis", "drawing", "tasks", "pruning", "plot", "report"},
 }
 FACE = {
     "__init__",

@@ -44,12 +44,14 @@ def test_the_folder_has_all_runs_a_picture_and_a_folder_for_each_seed(
     out = tmp_path / "out"
     inside = {"hierarchy.png", "layers.png", "masks.safetensors", "model.safetensors"}
     assert {path.name for path in out.iterdir()} == {
-        *("settings.json", "sweep.json", "grid.png", "seed-0", "seed-3")
+        *("settings.json", "sweep.json", "grid.png", "comodules.png"),
+        *("seed-0", "seed-3"),
     }
     for seed in ("seed-0", "seed-3"):
         files = {path.name for path in (out / seed).iterdir()}
         assert files == {*inside, "report.json"}
-    assert set(finished.files) == {"sweep.json", "grid.png", "seed-0", "seed-3"}
+    pictures = {"grid.png", "comodules.png"}
+    assert set(finished.files) == {"sweep.json", *pictures, "seed-0", "seed-3"}
 
 
 def test_the_network_in_a_seeds_folder_is_its_sparsest(finished, tmp_path):
@@ -193,3 +195,25 @@ def test_the_hand_made_engine_takes_what_the_real_one_takes() -> None:
     mine, real = (inspect.signature(it).parameters for it in (engine, sweep))
     assert set(mine) <= set(real)
     assert Start()(0)[0].in_features == 4
+
+
+def test_consensus_of_the_sparsest_networks_is_told_everywhere(finished, tmp_path):
+    together = json.loads((tmp_path / "out" / "sweep.json").read_text())["consensus"]
+    report = json.loads((tmp_path / "out" / "seed-0" / "report.json").read_text())
+
+    assert together == finished.consensus.to_dict() == report["consensus"]
+    assert 2 <= finished.consensus.witness_count <= len(finished.sweep.runs)
+
+
+def test_networks_that_keep_the_same_edges_are_asked_once():
+    sweep = hand_made()
+    seed = sweep.seeds[0]
+
+    found = sweep.sparsest_networks(seed, count=100)
+
+    kept = [run.network.keep.tolist() for run in found]
+    assert all(keep not in kept[:place] for place, keep in enumerate(kept))
+    assert {str(run.network.keep.tolist()) for run in sweep.ranked(seed)} == {
+        str(keep) for keep in kept
+    }
+    assert sweep.sparsest_networks(seed, count=1) == [sweep.sparsest(seed)]

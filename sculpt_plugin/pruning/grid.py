@@ -138,11 +138,27 @@ class Sweep:
         """
         ranked = self.ranked(seed)
         if not ranked:
+            problem = next(r.problem for r in self.runs if seed in (None, r.seed))
             raise DataError(
-                f"No run has a result ({self.runs[0].problem}): choose wider layers, "
-                "more epochs or other seeds."
+                f"No run has a result ({problem}): choose wider layers, more epochs "
+                "or other seeds."
             )
         return ranked[0]
+
+    def sparsest_networks(self, seed: int, *, count: int) -> Sequence[Run]:
+        """Give the sparsest different networks of a seed, one run for each.
+
+        Args:
+            seed: Which start network.
+            count: How many at most.
+
+        Returns:
+            Runs that keep different edges, sparsest first.
+        """
+        different: dict[bytes, Run] = {}
+        for run in self.ranked(seed):
+            different.setdefault(run.network.keep.numpy().tobytes(), run)
+        return list(different.values())[:count]
 
     def model(self, run: Run) -> nn.Module:
         """Build the sparse network that a run ended with."""
