@@ -93,7 +93,7 @@ def demo(out: Out = Path("sculpt-demo")) -> None:
     _run(console, "6,3,3,3", (24, 24), DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED, out)
 
 
-DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED = 70.0, 1.5, 2
+DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED = 50.0, 1.5, 0
 
 
 @app.command()

@@ -9,7 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
 
 
 class Network(nn.Module):
@@ -53,7 +57,7 @@ def project():
 def test_the_readmes_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = project()
-    for block in BLOCKS:
+    for block in blocks(ROOT / "README.md"):
         exec(compile(block, "README.md", "exec"), names)
     assert names["sculpture"].density < 0.5
     assert names["sculpture"].score > 0.9
@@ -62,7 +66,8 @@ def test_the_readmes_code_runs(tmp_path, monkeypatch):
 
 
 def test_adding_it_to_a_project_takes_twelve_lines():
-    lines = [line for line in BLOCKS[0].splitlines() if line.strip()]
+    first = blocks(ROOT / "README.md")[0]
+    lines = [line for line in first.splitlines() if line.strip()]
     assert len(lines) <= 12
 
 
@@ -71,3 +76,14 @@ def test_adding_it_to_a_project_takes_twelve_lines():
 )
 def test_the_pictures_are_there(path):
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in blocks(page):
+        exec(compile(block, page.name, "exec"), names)
+    if page.name == "sweeps.md":
+        groups = names["together"].inputs.groups()
+        assert sorted(unit for group in groups for unit in group) == [0, 1, 2, 3]
