@@ -326,6 +326,7 @@ def _report(
     """Analyze a loaded model on an input of its own shape and dtype."""
     import torch
 
+    from sculpt_plugin.analysis.chain import outputs_alike_in
     from sculpt_plugin.analysis.numbering import renumber
     from sculpt_plugin.analysis.trace import coverage, trace
     from sculpt_plugin.errors import ModelError
@@ -346,8 +347,11 @@ def _report(
             "--input-shape."
         ) from error
     graph = trace(loaded.model, inputs)
+    both_ways = settings["method"] == "bidirectional"
+    alike = outputs_alike_in(loaded.model) if both_ways else None
     return explain(
         renumber(graph, loaded.units, loaded.sizes),
         covered=coverage(loaded.model),
+        alike=alike,
         **settings,
     )

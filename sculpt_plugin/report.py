@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from jaxtyping import Int
 from torch import Tensor, nn
 
+from sculpt_plugin.analysis.chain import outputs_alike_in
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.analysis.modules import Method, detect
@@ -200,6 +203,7 @@ def analyze(
         merge_threshold=merge_threshold,
         modularity_threshold=modularity_threshold,
         method=method,
+        alike=outputs_alike_in(model) if method == "bidirectional" else None,
     )
 
 
@@ -211,6 +215,7 @@ def explain(
     merge_threshold: float = 0.9,
     modularity_threshold: float = 0.2,
     method: Method = "agglomerative",
+    alike: Int[np.ndarray, " output"] | None = None,
 ) -> Report:
     """Find the modules of a graph that was traced before; `analyze` does both.
 
@@ -221,6 +226,8 @@ def explain(
         merge_threshold: As for `analyze`.
         modularity_threshold: As for `analyze`.
         method: As for `analyze`.
+        alike: Which outputs compute the same, as `outputs_alike_in` finds it in a
+            model; for `bidirectional` only.
 
     Returns:
         The report.
@@ -238,7 +245,7 @@ def explain(
         "merge_threshold": merge_threshold,
         "modularity_threshold": modularity_threshold,
     }
-    found = detect(graph, **settings, method=method)
+    found = detect(graph, **settings, method=method, alike=alike)
     return Report(graph, found, {**settings, "method": method}, {"coverage": covered})
 
 

@@ -26,7 +26,9 @@ SETTINGS, CHECKPOINT, RESULT = "settings.json", "checkpoint", "sweep.json"
 UNIT_STEPS = tuple(range(5, 75, 5))
 EDGE_STEPS = (0.5, 1.0, 1.5, 2.0, 2.5)
 SEEDS = (0, 1, 2, 5)
-WITNESSES = 10
+METHOD = "bidirectional"
+"""How modules are found: of sculpted Boolean networks this way finds more (docs/)."""
+WITNESSES = 20
 """So many of each seed's sparsest networks are asked what they have in common."""
 
 
@@ -210,7 +212,7 @@ def sweep_task(
             f"{', '.join(map(str, seeds))}: choose wider hidden layers, or other seeds."
         ) from error
     witnesses = [
-        analyze(found.model(run), recipe.inputs)
+        analyze(found.model(run), recipe.inputs, method=METHOD)
         for seed in found.seeds
         for run in found.sparsest_networks(seed, count=WITNESSES)
     ]
@@ -219,7 +221,7 @@ def sweep_task(
         seed: replace(report, evidence={**report.evidence, "consensus": together})
         for seed in found.seeds
         for best in found.ranked(seed)[:1]
-        for report in [analyze(found.model(best), recipe.inputs)]
+        for report in [analyze(found.model(best), recipe.inputs, method=METHOD)]
     }
     files = {
         RESULT: "settings and all runs, for programs",

@@ -90,9 +90,21 @@ def test_what_is_combined_higher_up_is_apart_below_if_chance_would_not_do_it() -
 PAIRS = [(0, 4), (1, 4), (2, 5), (3, 5)]
 
 
-def test_pairs_that_are_only_used_together_may_be_chance() -> None:
+def test_pairs_are_apart_though_they_are_only_used_together() -> None:
     edges = [*PAIRS, (4, 6), (5, 6), (6, 7)]
-    assert modules_of((4, 2, 1, 1), edges) == [0] * 8
+    assert modules_of((4, 2, 1, 1), edges) == [0, 0, 1, 1, 0, 1, 2, 2]
+
+
+def test_single_inputs_that_nothing_joins_below_are_together() -> None:
+    assert modules_of((2, 2, 1), [(0, 2), (1, 3), (2, 4), (3, 4)]) == [0] * 5
+
+
+def test_pairs_that_are_always_read_together_are_apart() -> None:
+    readers = [(0, 1), (2, 3), (4, 5), (0, 1, 2, 3), (2, 3, 4, 5)]
+    edges = [(i, 6 + unit) for unit, read in enumerate(readers) for i in read]
+    edges += [(unit, 11) for unit in range(6, 11)]
+    expected = [0, 0, 1, 1, 2, 2, 0, 1, 2, 3, 3, 3]
+    assert modules_of((6, 5, 1), edges) == expected
 
 
 def test_pairs_are_apart_if_one_is_used_without_the_other() -> None:

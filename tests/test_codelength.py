@@ -17,12 +17,16 @@ def test_choices_are_binomials(among: int, chosen: int) -> None:
 
 
 def test_naming_costs_nothing_where_all_are_one() -> None:
-    assert naming_bits(7, 1) == 0
+    assert naming_bits(np.array([7])) == pytest.approx(0)
 
 
-def test_naming_does_not_pay_for_what_the_parts_are_called() -> None:
-    # 3 ** 6 ways to name a part six times, over the 3! ways to call the parts.
-    assert naming_bits(6, 3) == pytest.approx(log2(3**6 / 6))
+@pytest.mark.parametrize(
+    ("sizes", "ways"), [((2, 2, 2), 15), ((3, 2), 10), ((1, 1), 1), ((2, 1, 1), 6)]
+)
+def test_naming_does_not_pay_for_what_the_parts_are_called(
+    sizes: tuple[int, ...], ways: int
+) -> None:
+    assert 2 ** naming_bits(np.array(sizes)) == pytest.approx(ways)
 
 
 def test_one_part_saves_nothing() -> None:

@@ -1,8 +1,8 @@
 """Modules from both sides: what units reach, what feeds them, what holds together."""
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import permutations
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
@@ -17,21 +17,25 @@ from sculpt_plugin.analysis.codelength import (
 from sculpt_plugin.analysis.features import reach_by_layer
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.spread import mark, spread, unmark
+from sculpt_plugin.analysis.twins import set_twins_apart
 
 # Bits that exact agreement may cost beyond what it saves before it is called chance: it
 # takes some thirty units without structure to cost as much.
 _BENEFIT_OF_DOUBT = 64.0
 
 
-def join_both_ways(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
+def join_both_ways(
+    graph: LayeredGraph, *, alike: Int[np.ndarray, " output"] | None = None
+) -> Int[np.ndarray, " unit"]:
     """Give each unit its module by what it reaches and by what feeds it.
 
     A sub-function shows from above, from below and in the middle. From below: outputs
-    that read exactly the same units compute the same. From above: units that reach
-    exactly the same of these outputs serve the same ones. In the middle: of units that
-    serve the same outputs, those that no edges connect are different sub-functions,
-    also where edges connect them only further up, in units that combine them. Inputs
-    in a module that others feed, too, are a module of their own.
+    that read exactly the same units, or weigh them alike, compute the same. From above:
+    units that reach exactly the same of these outputs serve the same ones. In the
+    middle: of units that serve the same outputs, those that no edges connect are
+    different sub-functions, also where edges connect them only further up, in units
+    that combine them, or where such units share what they read (`set_twins_apart`).
+    Inputs in a module that others feed, too, are a module of their own.
 
     In a tiny network exact agreement is all there is to go by. In a large one without
     structure it comes by chance; there, writing down the modules takes far more bits
@@ -39,6 +43,9 @@ def join_both_ways(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
 
     Args:
         graph: A network without dead units, with at least one edge.
+        alike: A number for each output, the same for outputs that compute the same, as
+            `outputs_alike` finds it in the weights. None: outputs that exactly the same
+            units feed.
 
     Returns:
         The module of each unit, numbered in order of first appearance. The order of
@@ -53,36 +60,53 @@ def join_both_ways(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
         >>> join_both_ways(graph).tolist()
         [0, 0, 1, 1, 0, 1, 2, 3, 2, 3]
     """
-    first = _first_like_it(graph)
+    first = _first_like_it(graph, _fed_alike(graph) if alike is None else alike)
     kept = first == np.arange(graph.unit_count)
-    distinct = graph.keep(kept)
     label = np.zeros(graph.unit_count, dtype=np.int64)
-    label[kept] = _join_distinct(distinct)
+    label[kept] = _join_distinct(_merged(graph, first).keep(kept))
     return _numbered(label[first].tolist())
 
 
-def _first_like_it(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
-    """For each unit itself, but for an output the first that the same units feed."""
+def _fed_alike(graph: LayeredGraph) -> Int[np.ndarray, " output"]:
+    """Number the outputs, and alike those that exactly the same units feed."""
     outputs = graph.units(graph.depth - 1)
     feeders = sparse.csc_array(graph.adjacency[:, outputs])
-    first, seen = np.arange(graph.unit_count), {}
-    for place, unit in enumerate(range(outputs.start, outputs.stop)):
-        found = feeders.indices[feeders.indptr[place] : feeders.indptr[place + 1]]
-        if len(found):
-            first[unit] = seen.setdefault(np.sort(found).tobytes(), unit)
+    spans = pairwise(np.asarray(feeders.indptr))
+    found = [np.sort(feeders.indices[begin:end]).tobytes() for begin, end in spans]
+    # Outputs that nothing feeds are not alike.
+    return _numbered(name or place for place, name in enumerate(found))
+
+
+def _first_like_it(
+    graph: LayeredGraph, alike: Int[np.ndarray, " output"]
+) -> Int[np.ndarray, " unit"]:
+    """For each unit itself, but for an output the first that is alike."""
+    outputs = graph.units(graph.depth - 1)
+    first = np.arange(graph.unit_count)
+    place, group = np.unique(alike, return_index=True, return_inverse=True)[1:]
+    first[outputs] = outputs.start + place[group]
     return first
 
 
+def _merged(graph: LayeredGraph, first: Int[np.ndarray, " unit"]) -> LayeredGraph:
+    """Let the first of the outputs that are alike read what any of them reads."""
+    pairs = [graph.edge_sources, first[graph.adjacency.indices]]
+    source, target = np.unique(pairs, axis=1)
+    ones = np.ones(len(source), dtype=bool)
+    adjacency = sparse.csr_array((ones, (source, target)), shape=graph.adjacency.shape)
+    return replace(graph, adjacency=adjacency)
+
+
 def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
-    """Find the modules of a network in which no two outputs are fed alike."""
+    """Find the modules of a network in which no two outputs are alike."""
     output = np.full(graph.unit_count, -1)
     output[graph.units(graph.depth - 1)] = np.arange(graph.sizes[-1])
     reached = spread(graph, mark(output, graph.sizes[-1]))
     role = _numbered(column.tobytes() for column in reached.T)
-    part = _divide(graph, role)
+    part = _divide(graph, role, _clear_separation)
     if _excess_bits(graph, part) > _BENEFIT_OF_DOUBT:
-        return _divide(graph, np.zeros_like(role), doubtful=True)
-    return _set_inputs_apart(graph, part, reached)
+        return _divide(graph, np.zeros_like(role), _paying_separation)
+    return _set_inputs_apart(graph, set_twins_apart(graph, part), reached)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +150,11 @@ class _Piece:
         ]
 
 
+_Separation = Callable[[_Piece], Int[np.ndarray, " unit"]]
+
+
 def _divide(
-    graph: LayeredGraph, role: Int[np.ndarray, " unit"], *, doubtful: bool = False
+    graph: LayeredGraph, role: Int[np.ndarray, " unit"], separation: _Separation
 ) -> Int[np.ndarray, " unit"]:
     """Divide units of one role into those that belong together."""
     units = np.arange(graph.unit_count)
@@ -137,7 +164,7 @@ def _divide(
     waiting = whole.cut(role)
     while waiting:
         piece = waiting.pop()
-        found = _separation(graph, piece, doubtful=doubtful)
+        found = separation(piece)
         if found.max():
             waiting += piece.cut(found)
         else:
@@ -146,52 +173,48 @@ def _divide(
     return part
 
 
-def _separation(
-    graph: LayeredGraph, piece: _Piece, *, doubtful: bool
-) -> Int[np.ndarray, " unit"]:
-    """Divide a piece into the components up to some layer, and the units above.
+def _clear_separation(piece: _Piece) -> Int[np.ndarray, " unit"]:
+    """Divide a piece where each component puts at least two units together.
 
-    The highest layer is taken up to which each component puts at least two units
-    together and, unless nothing of the piece is above, some unit above reads one
-    component without another. Failing that, and always where structure is `doubtful`,
-    the separation must save more bits than it costs, and the layer where it saves most
-    is taken. Everything stays together where none does.
+    The highest layer is taken up to which that is so; what is above is one part more.
     """
-    layers = np.unique(piece.layer)
-    # To say whether there is a separation, and up to which layer.
-    best, chosen = 1 + np.log2(len(layers)), np.zeros(len(piece.unit), dtype=np.int64)
-    for top in layers[::-1]:
-        above = piece.layer > top
-        low = piece.cut(above.astype(np.int64))[0]
-        found = low.components()
-        count = int(found.max()) + 1
-        if count == 1:
-            continue
-        division = np.full(len(piece.unit), count)
-        division[~above] = found
-        first = np.bincount(found[low.sources()], minlength=count)
-        clear = first.min() > 1 and not doubtful
-        if clear and (not above.any() or _used_apart(graph, low.unit, found)):
+    for low, found, division in _separations(piece):
+        if np.bincount(found[low.sources()]).min() > 1:
             return division
+    return np.zeros(len(piece.unit), dtype=np.int64)
+
+
+def _paying_separation(piece: _Piece) -> Int[np.ndarray, " unit"]:
+    """Divide a piece where knowing the components saves more bits than they cost."""
+    # To say whether there is a separation, and up to which layer.
+    best = 1 + np.log2(len(np.unique(piece.layer)))
+    chosen = np.zeros(len(piece.unit), dtype=np.int64)
+    for low, found, division in _separations(piece):
         saved = edge_bits_saved(low.source, low.target, low.layer, found)
         # To say how many components there are, and which one each unit is in.
-        saved -= np.log2(first.sum()) + naming_bits(len(found), count)
+        saved -= np.log2(len(low.sources())) + naming_bits(np.bincount(found))
         if saved > best:
             best, chosen = saved, division
     return chosen
 
 
-def _used_apart(
-    graph: LayeredGraph,
-    units: Int[np.ndarray, " unit"],
-    component: Int[np.ndarray, " unit"],
-) -> bool:
-    """Tell whether any other unit reads some of the components, but not all."""
-    edges = graph.adjacency[units].tocoo()
-    outside = ~np.isin(edges.col, units)
-    count = int(component.max()) + 1
-    reads = np.unique(edges.col[outside] * count + component[edges.row[outside]])
-    return bool((np.unique(reads // count, return_counts=True)[1] < count).any())
+def _separations(
+    piece: _Piece,
+) -> Iterator[tuple[_Piece, Int[np.ndarray, " low"], Int[np.ndarray, " unit"]]]:
+    """For each layer from the top down, give what is not above it, if that is not one.
+
+    Gives the units up to the layer, the component of each, and the division of the
+    whole piece, in which the units above the layer are one part more.
+    """
+    for top in np.unique(piece.layer)[::-1]:
+        above = piece.layer > top
+        low = piece.cut(above.astype(np.int64))[0]
+        found = low.components()
+        count = int(found.max()) + 1
+        if count > 1:
+            division = np.full(len(piece.unit), count)
+            division[~above] = found
+            yield low, found, division
 
 
 def _excess_bits(graph: LayeredGraph, part: Int[np.ndarray, " unit"]) -> float:
@@ -201,7 +224,7 @@ def _excess_bits(graph: LayeredGraph, part: Int[np.ndarray, " unit"]) -> float:
     naming = 0.0
     for layer in np.unique(graph.layer_of).tolist():
         found = part[graph.units(layer)]
-        naming += naming_bits(len(found), len(np.unique(found)))
+        naming += naming_bits(np.unique(found, return_counts=True)[1])
     links = np.unique(part[target] * count + part[source]) // count
     reads = np.bincount(links, minlength=count)
     linking = log2_choices(np.full(count, count), reads).sum()

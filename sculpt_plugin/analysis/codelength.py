@@ -50,24 +50,28 @@ def edge_bits_saved(
     return float((blind - log2_choices(known[part[unit], below], counts)).sum())
 
 
-def naming_bits(unit_count: int, part_count: int) -> float:
+def naming_bits(sizes: Int[np.ndarray, " part"]) -> float:
     """Tell how many bits it takes to write down which part each unit is in.
 
-    Each unit names its part; what the parts are called does not matter.
+    Of all ways to divide the units into parts of these sizes one is named; what the
+    parts are called does not matter.
 
     Args:
-        unit_count: How many units are divided.
-        part_count: Into how many parts.
+        sizes: How many units each part has.
 
     Returns:
         The bits, 0 for a single part.
 
     Example:
-        >>> naming_bits(8, 2)
-        7.0
+        There are three ways to divide four into two and two.
+
+        >>> import numpy as np
+        >>> print(round(2 ** naming_bits(np.array([2, 2])), 6))
+        3.0
     """
-    names = gammaln(part_count + 1) / np.log(2)
-    return float(unit_count * np.log2(part_count) - names)
+    alike = np.bincount(sizes)
+    orders = gammaln(sizes + 1).sum() + gammaln(alike + 1).sum()
+    return float((gammaln(sizes.sum() + 1) - orders) / np.log(2))
 
 
 def log2_choices(

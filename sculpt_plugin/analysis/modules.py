@@ -25,6 +25,7 @@ def detect(
     merge_threshold: float = 0.9,
     modularity_threshold: float = 0.2,
     method: Method = "agglomerative",
+    alike: Int[np.ndarray, " output"] | None = None,
 ) -> Hierarchy:
     """Find the modules of a network and which of them feeds which.
 
@@ -46,6 +47,8 @@ def detect(
             its clusters to be taken without further tests, from 0 to 1. For
             `agglomerative` only.
         method: How the modules are found.
+        alike: Which outputs compute the same, by their weights (`outputs_alike`). None:
+            those that the same units feed. For `bidirectional` only.
 
     Returns:
         Modules, numbered from the inputs up, with labels in the numbering of `graph`.
@@ -70,6 +73,7 @@ def detect(
         https://arxiv.org/abs/2305.18402
     """
     _check_method(method, hops)
+    _check_alike(method, alike, graph.sizes[-1])
     _check_settings(hops, merge_threshold, modularity_threshold)
     kept = graph.live_units()
     live = graph.keep(kept)
@@ -81,7 +85,7 @@ def detect(
         )
     clusters: list[LayerClusters] = []
     if method == "bidirectional":
-        module = join_both_ways(live)
+        module = join_both_ways(live, alike=alike)
     else:
         clusters = _cluster_layers(live, hops, modularity_threshold)
         module = _join(live, clusters, merge_threshold)
@@ -217,6 +221,23 @@ def _check_method(method: Method, hops: int | None) -> None:
         raise GraphError(
             f"hops must be None with method 'bidirectional', got {hops}: it looks at "
             "every scale, so leave hops out, or take method 'agglomerative'."
+        )
+
+
+def _check_alike(
+    method: Method, alike: Int[np.ndarray, " output"] | None, outputs: int
+) -> None:
+    if alike is None:
+        return
+    if method != "bidirectional":
+        raise GraphError(
+            f"alike must be None with method {method!r}, which does not look at "
+            "weights: leave it out, or take method 'bidirectional'."
+        )
+    if len(alike) != outputs:
+        raise GraphError(
+            f"alike must hold a number for each of the {outputs} outputs, but it holds "
+            f"{len(alike)}: give what outputs_alike finds in the last layer's weights."
         )
 
 

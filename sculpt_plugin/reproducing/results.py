@@ -142,7 +142,7 @@ def judge_folder(
     *,
     families: Sequence[Family] = get_args(Family),
     methods: Sequence[Method] = get_args(Method),
-    witness_count: int = 10,
+    witness_count: int = 20,
     jobs: int = 1,
 ) -> Results:
     """Judge the networks that `reproduce` left in a folder. Trains nothing.

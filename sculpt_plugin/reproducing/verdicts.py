@@ -44,7 +44,7 @@ def judge_cell(
     for method in methods:
         heard = [
             [
-                (witness.graph, detect(witness.graph, method=method))
+                (witness.graph, _found(witness, method))
                 for witness in witnesses
                 if witness.seed == seed
             ][:witness_count]
@@ -59,6 +59,12 @@ def judge_cell(
             "all seeds": (judge_together(task, together),),
         }
     return verdicts
+
+
+def _found(witness: Witness, method: Method) -> Hierarchy:
+    """Find the modules of a network with all that the method looks at."""
+    alike = witness.alike if method == "bidirectional" else None
+    return detect(witness.graph, method=method, alike=alike)
 
 
 def judge_together(

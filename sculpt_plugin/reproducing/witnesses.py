@@ -12,6 +12,7 @@ from torch import nn
 
 from sculpt_plugin import store
 from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.readout import outputs_alike
 from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.pruning.grid import Run, Sweep
 
@@ -46,6 +47,21 @@ class Witness:
     def graph(self) -> LayeredGraph:
         """The units and edges, dead units included."""
         return LayeredGraph.from_edges(self.sizes, self.edges)
+
+    @property
+    def alike(self) -> Int[np.ndarray, " output"]:
+        """Which outputs weigh what they read alike."""
+        offsets = np.cumsum([0, *self.sizes])
+        source, target = self.edges.T
+        tables = []
+        for layer, (below, above) in enumerate(pairwise(self.sizes)):
+            table = np.zeros((above, below))
+            inside = (target >= offsets[layer + 1]) & (target < offsets[layer + 2])
+            row, column = target[inside] - offsets[layer + 1], source[inside]
+            table[row, column - offsets[layer]] = self.weights[inside]
+            tables.append(table)
+        biases = np.split(self.biases.astype(float), np.cumsum(self.sizes[1:-1]))
+        return outputs_alike(tables, biases)
 
     @property
     def density(self) -> float:
