@@ -1,17 +1,17 @@
 """A sweep: many searches over pairs of steps and start networks, done together."""
 
-import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from hashlib import sha256
 from itertools import pairwise, product
+from math import inf, isnan
+from operator import index
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from sculpt_plugin import store
@@ -20,16 +20,16 @@ from sculpt_plugin.coupling import Coupling, couple
 from sculpt_plugin.errors import (
     DataError,
     ModelError,
-    SculptError,
     ThresholdError,
     TrainError,
 )
 from sculpt_plugin.pruning import schedule
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
-from sculpt_plugin.pruning.lanes.alone import prepare_alone, try_alone
+from sculpt_plugin.pruning.lanes.alone import prepare_alone, row_of, try_alone
 from sculpt_plugin.pruning.lanes.journal import read_entries, write_entry
 from sculpt_plugin.pruning.lanes.layout import Layout, check_lanes, lay_out
 from sculpt_plugin.pruning.lanes.program import program
+from sculpt_plugin.pruning.lanes.sensing import unit_scores
 from sculpt_plugin.pruning.lanes.state import Trial, Tried
 from sculpt_plugin.pruning.lanes.together import (
     prepare_together,
@@ -39,6 +39,7 @@ from sculpt_plugin.pruning.lanes.together import (
 from sculpt_plugin.pruning.lanes.walking import Grid, Known, Try, walk
 from sculpt_plugin.pruning.masks import Masks
 from sculpt_plugin.pruning.refusals import check_model, check_weights
+from sculpt_plugin.pruning.spreading import spread
 from sculpt_plugin.training.recipe import Recipe
 
 FORMAT = "sculpt-sweep-checkpoint/1"
@@ -96,7 +97,7 @@ def sweep(
         ModelError: The model cannot be called, or has nothing that may be pruned.
         ThresholdError: No network learns to `min_score`.
         CheckpointError: The folder is in other use, damaged, or cannot be written.
-        TrainError: A worker process was lost.
+        TrainError: Every run diverged, or a worker process was lost.
 
     Example:
         >>> from functools import partial
@@ -114,9 +115,17 @@ def sweep(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
-    grid = _Corners(tuple(seeds), tuple(unit_steps), tuple(edge_steps), min_score)
+    # Plain numbers, whatever library they came from, for the checkpoint's settings.
+    grid = _Corners(
+        tuple(map(index, seeds)),
+        tuple(map(float, unit_steps)),
+        tuple(map(float, edge_steps)),
+        float(min_score),
+    )
     _check(grid, jobs)
     models = [build(seed) for seed in grid.seeds]
+    _check_alike(models, grid.seeds)
+    recipe = recipe.on_device_of(models[0])
     coupling = couple(models[0], recipe.inputs)
     check_weights(models[0], "before training", ModelError)
     check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
@@ -126,11 +135,11 @@ def sweep(
         if folder is not None:
             store.make_folder(folder)
             stack.enter_context(store.locked(folder))
-            settings = _settings(grid, recipe, models, lanes, len(parts))
+            settings = _settings(grid, recipe, models, lanes, jobs)
             reached = [_part_name(number) for number in range(len(parts))]
             claim(folder, _SETTINGS, settings, reached=reached, kind="a sweep's")
         work = partial(_walk_part, build, recipe, lanes)
-        runs = list(_spread(work, parts, folder, on_progress))
+        runs = _all_runs(work, parts, folder, on_progress)
     order = {key: place for place, key in enumerate(grid.keys)}
     runs.sort(key=lambda run: order[run.seed, run.unit_step, run.edge_step])
     _check_learned(runs, min_score)
@@ -194,48 +203,29 @@ def _part_name(number: int) -> str:
     return f"part-{number:03d}"
 
 
-def _spread(
+def _all_runs(
     work: Callable[..., list[Run]],
     parts: Sequence[_Corners],
     folder: Path | None,
     on_progress: Callable[[Progress], Any] | None,
-) -> Iterator[Run]:
-    """Do the parts here, or in processes of their own."""
+) -> list[Run]:
+    """Walk the parts here, or in processes of their own."""
     folders = [folder and folder / _part_name(number) for number in range(len(parts))]
     if len(parts) == 1:
-        yield from work(parts[0], folders[0], on_progress)
-        return
-    import joblib
-
-    pool = joblib.Parallel(n_jobs=len(parts), return_as="generator_unordered")
-    sizes = [len(part.keys) for part in parts]
-    done = turns = 0
-    try:
-        for runs in pool(
-            joblib.delayed(_in_worker)(work, part, place)
-            for part, place in zip(parts, folders, strict=True)
-        ):
-            done += len(runs)
-            turns += sum(len(run.record) for run in runs)
-            yield from runs
-            if on_progress is not None:
-                on_progress(Progress(done, sum(sizes), turns, done / sum(sizes)))
-    except SculptError:
-        raise
-    except Exception as error:
-        kept = f"what was finished is in {folder}" if folder else "nothing was kept"
-        raise TrainError(
-            f"A worker of the sweep was lost ({type(error).__name__}); {kept}. Run it "
-            "again, with fewer jobs if the memory ran out."
-        ) from error
-
-
-def _in_worker(
-    work: Callable[..., list[Run]], part: _Corners, folder: Path | None
-) -> list[Run]:
-    """Do a part in a process of its own, which shares the cores with others."""
-    torch.set_num_threads(1)
-    return work(part, folder, None)
+        return work(parts[0], folders[0], on_progress)
+    calls = [
+        partial(work, part, place, None)
+        for part, place in zip(parts, folders, strict=True)
+    ]
+    kept = f"what was finished is in {folder}" if folder else "nothing was kept"
+    runs: list[Run] = []
+    total = sum(len(part.keys) for part in parts)
+    for found in spread(calls, kept=kept):
+        runs += found
+        if on_progress is not None:
+            turns = sum(len(run.record) for run in runs)
+            on_progress(Progress(len(runs), total, turns, len(runs) / total))
+    return runs
 
 
 def _walk_part(
@@ -261,21 +251,24 @@ def _walk_part(
         edge_total=int(layout.is_edge.sum()),
     )
     known = Known()
-    if folder is not None:
-        store.make_folder(folder)
-        known = read_entries(folder, layout)
-    journal = _Journal(folder, known)
-    if not known.outcomes:
-        began = time.perf_counter()
-        tried = prepare()
-        seconds = time.perf_counter() - began
-        trials = [Trial(place, "dense", 0) for place in range(len(part.seeds))]
-        for trial, made in zip(trials, tried, strict=True):
-            known.note(trial, made, min_score=part.min_score, seconds=seconds)
-            known.states.setdefault(trial.parent, made.state)
-        journal.add(trials)
-    runs = walk(grid, known, attempt, on_round=journal.add, on_progress=on_progress)
-    journal.close()
+    with ExitStack() as stack:
+        if folder is not None:
+            # A worker may outlive a sweep that was killed, and still be writing here.
+            store.make_folder(folder)
+            stack.enter_context(store.locked(folder))
+            known = read_entries(folder, layout)
+        journal = _Journal(folder, known)
+        if not known.outcomes:
+            began = time.perf_counter()
+            tried = prepare()
+            seconds = time.perf_counter() - began
+            trials = [Trial(place, "dense", 0) for place in range(len(part.seeds))]
+            for trial, made in zip(trials, tried, strict=True):
+                known.note(trial, made, min_score=part.min_score, seconds=seconds)
+                known.states.setdefault(trial.parent, made.state)
+            journal.add(trials)
+        runs = walk(grid, known, attempt, on_round=journal.add, on_progress=on_progress)
+        journal.close()
     return runs
 
 
@@ -293,10 +286,12 @@ def _backend(
         recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
         return (
             partial(prepare_alone, layout, list(recipes.values()), models),
-            partial(try_alone, copy.deepcopy(model), coupling, layout, recipes),
+            partial(try_alone, model, coupling, layout, recipes),
         )
     check_lanes(model, coupling)
     made = program(model, recipe)
+    # A model whose units cannot be watched is refused before anything is trained.
+    unit_scores(made, layout, row_of(model)[None])
     narrow = runs_narrow(made, layout)
     return (
         partial(prepare_together, made, layout, models, seeds),
@@ -304,16 +299,34 @@ def _backend(
     )
 
 
+def _check_alike(models: Sequence[nn.Module], seeds: Sequence[int]) -> None:
+    """Refuse start networks that differ in more than their weights."""
+    first, *others = [
+        {name: parameter.shape for name, parameter in model.named_parameters()}
+        for model in models
+    ]
+    for seed, other in zip(seeds[1:], others, strict=True):
+        if other != first:
+            raise ModelError(
+                "build must give networks of one architecture, but those of seeds "
+                f"{seeds[0]} and {seed} have other parameters: sweep them one by one."
+            )
+
+
 def _check_learned(runs: Sequence[Run], min_score: float) -> None:
-    """Refuse a sweep in which no network learned its task."""
-    if all(run.problem is not None for run in runs):
-        best = max(runs, key=lambda run: run.score)
-        raise ThresholdError(
-            f"A network must score {min_score:g} before it is pruned, but none of "
-            f"{len({run.seed for run in runs})} does: the best, of seed {best.seed}, "
-            f"scores {best.score:.4g}. Take wider layers, more epochs or other seeds, "
-            "or a lower min_score."
-        )
+    """Refuse a sweep of which nothing came."""
+    if any(run.problem is None for run in runs):
+        return
+    if any(step.accepted for run in runs for step in run.record):
+        raise TrainError(f"No run came to its end: {runs[-1].problem}.")
+    # What diverged has no score to compare.
+    best = max(runs, key=lambda run: -inf if isnan(run.score) else run.score)
+    raise ThresholdError(
+        f"A network must score {min_score:g} before it is pruned, but none of "
+        f"{len({run.seed for run in runs})} does: the best, of seed {best.seed}, "
+        f"scores {best.score:.4g}. Take wider layers, more epochs or other seeds, "
+        "or a lower min_score."
+    )
 
 
 def _settings(
@@ -321,7 +334,7 @@ def _settings(
     recipe: Recipe,
     models: Sequence[nn.Module],
     lanes: bool,
-    part_count: int,
+    jobs: int,
 ) -> dict[str, object]:
     """Gather what must be the same for a killed sweep to go on."""
     plain = {
@@ -336,7 +349,7 @@ def _settings(
         **asdict(grid),
         **plain,
         "lanes": lanes,
-        "parts": part_count,
+        "jobs": jobs,
         "data": _digest(tensors),
         "start networks": _digest(weights),
     }
@@ -347,7 +360,7 @@ def _digest(tensors: Sequence[Tensor]) -> str:
     found = sha256()
     for tensor in tensors:
         found.update(str((tuple(tensor.shape), tensor.dtype)).encode())
-        found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()[:16]
 
 

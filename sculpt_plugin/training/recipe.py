@@ -170,8 +170,10 @@ class Recipe:
         """
         here = self.on_device_of(model)
         clean, _ = here.checked_on
+        # One sample again and again: other statistics than those of the whole set.
+        others = here.inputs[:1].expand_as(here.inputs)
         with torch.no_grad(), _mode(model, training=True):
-            together = model(torch.cat([here.inputs, clean]))[len(here.inputs) :]
+            together = model(torch.cat([others, clean]))[len(others) :]
             with _mode(model, training=False):
                 alone = model(clean)
         return bool(torch.allclose(together, alone, rtol=1e-4, atol=1e-6))
@@ -180,39 +182,32 @@ class Recipe:
         """Train the model, and leave it with the weights of its best epoch."""
         here = self.on_device_of(model)
         clean, wanted = here.checked_on
-        noisy_count = len(here.targets)
-        with torch.no_grad():
-            kept = [buffer.clone() for buffer in model.buffers()]
-            here._outputs(model, clean, wanted)
-            apart = here.sees_rows_apart(model)
-            for buffer, value in zip(model.buffers(), kept, strict=True):
-                buffer.copy_(value)
+        count = len(here.targets)
+        kept = [buffer.clone() for buffer in model.buffers()]
+        here._outputs(model, clean, wanted)
+        apart = here.sees_rows_apart(model)
+        _put(model, kept)
         generator = torch.Generator().manual_seed(here.seed)
-        best_score: tuple[float, float] | None = None
         with _training(model) as flat:
             moments = start_adam(flat)
-            best = flat.values.clone()
+            best = _Best(None, flat.values.clone(), kept)
             for epoch in range(epochs + 1):
-                noisy = here.noisy(generator)
+                inputs = here.noisy(generator)
                 looks = here.looks(epoch, epochs)
-                if not looks:
-                    outputs = model(noisy)
-                elif apart:
-                    # Masks act in the forward pass, so the copy taken after it has
-                    # zeros where the model does.
-                    outputs = model(torch.cat([noisy, clean]))
-                    seen = outputs.detach()[noisy_count:]
-                    outputs = outputs[:noisy_count]
-                else:
+                if looks and not apart:
                     with torch.no_grad(), _mode(model, training=False):
                         seen = model(clean)
-                    outputs = model(noisy) if epoch < epochs else None
-                if looks:
-                    score = _rank(here, seen, wanted)
-                    if best_score is None or score >= best_score:
-                        best_score = score
-                        best.copy_(flat.values)
-                        kept = [buffer.clone() for buffer in model.buffers()]
+                    best = _better(best, _rank(here, seen, wanted), flat, model)
+                if looks and apart:
+                    # Masks act in the forward pass, so the copy taken after it has
+                    # zeros where the model does.
+                    outputs = model(torch.cat([inputs, clean]))
+                    seen, outputs = outputs.detach()[count:], outputs[:count]
+                    best = _better(best, _rank(here, seen, wanted), flat, model)
+                elif epoch < epochs:
+                    outputs = model(inputs)
+                else:
+                    break
                 if epoch < epochs:
                     here.loss(outputs, here.targets).backward()
                     step_adam(
@@ -222,14 +217,12 @@ class Recipe:
                         learning_rate=here.rate(epoch + 1, epochs),
                         weight_decay=here.weight_decay,
                     )
-            flat.values.copy_(best)
-        with torch.no_grad():
-            for buffer, value in zip(model.buffers(), kept, strict=True):
-                buffer.copy_(value)
+            flat.values.copy_(best.values)
+        _put(model, best.buffers)
 
     def _outputs(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         """Run the model without a gradient; refuse outputs that cannot be scored."""
-        with _mode(model, training=False):
+        with torch.no_grad(), _mode(model, training=False):
             outputs = model(inputs)
         found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)
         try:
@@ -240,6 +233,33 @@ class Recipe:
                 f"got {found} ({one_line(error)}): change the model's last layer."
             ) from error
         return outputs
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The best epoch so far: its rank, its parameters and its buffers."""
+
+    rank: tuple[float, float] | None
+    values: Tensor
+    buffers: list[Tensor]
+
+
+def _better(
+    best: _Best, rank: tuple[float, float], flat: FlatParameters, model: nn.Module
+) -> _Best:
+    """Take over the model as it is, if it is the best so far."""
+    if best.rank is not None and rank < best.rank:
+        return best
+    # In the same memory: a copy of its own each time would be slower.
+    best.values.copy_(flat.values)
+    return _Best(rank, best.values, [buffer.clone() for buffer in model.buffers()])
+
+
+def _put(model: nn.Module, buffers: list[Tensor]) -> None:
+    """Set a model's buffers."""
+    with torch.no_grad():
+        for buffer, value in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(value)
 
 
 def _rank(recipe: Recipe, outputs: Tensor, targets: Tensor) -> tuple[float, float]:

@@ -12,8 +12,9 @@ from sculpt_plugin.pruning.importance import EdgeMagnitude, UnitSensitivity
 from sculpt_plugin.pruning.lanes.layout import Layout
 from sculpt_plugin.pruning.lanes.state import Lane, State, Tried
 from sculpt_plugin.pruning.masks import Masks, apply, attach
-from sculpt_plugin.pruning.ranking import Search, rank
+from sculpt_plugin.pruning.ranking import TRAINING, Search, rank
 from sculpt_plugin.pruning.selection import drop_edges, drop_units
+from sculpt_plugin.randomness import seeded
 from sculpt_plugin.training.recipe import Recipe
 
 
@@ -24,7 +25,8 @@ def prepare_alone(
     tried = []
     for model, recipe in zip(models, recipes, strict=True):
         try:
-            recipe.prepare(model)
+            with seeded(recipe.seed, TRAINING):
+                recipe.prepare(model)
             score = recipe.evaluate(model)
         except TrainError:
             score = float("nan")
@@ -44,7 +46,11 @@ def try_alone(
     recipes: dict[int, Recipe],
     lanes: Sequence[Lane],
 ) -> list[Tried]:
-    """Try lanes one after the other, each as `sculpt` does a turn."""
+    """Try lanes one after the other, each as `sculpt` does a turn.
+
+    A model that draws random numbers itself draws those that the lane's seed and count
+    name, so that runs can share a trial.
+    """
     return [_try(model, coupling, layout, recipes[lane.seed], lane) for lane in lanes]
 
 
@@ -90,7 +96,8 @@ def _try(
         masks = drop_edges(masks, ranking.scores, lane.gone)
     handle = attach(model, masks)
     try:
-        recipe.train(model)
+        with seeded(lane.seed, TRAINING, lane.gone):
+            recipe.train(model)
         apply(model, masks)
         score = recipe.evaluate(model)
     except TrainError:

@@ -60,7 +60,7 @@ def read_entries(folder: Path, layout: Layout) -> Known:
             if int(path.stem) != number:
                 raise ValueError("a file before it is missing")
             _read(known, tensors, metadata, layout)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{path} is damaged ({error}): restore it from a copy, or start again "
                 "in another folder."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup
@@ -94,7 +94,7 @@ class Layout:
 
 
 def cut(
-    row: Float[Tensor, " entry"], shapes: Sequence[tuple[int, ...]]
+    row: Shaped[Tensor, " entry"], shapes: Sequence[tuple[int, ...]]
 ) -> list[Tensor]:
     """Cut a row into parameters of the given shapes, views of the same memory."""
     parts = row.split([math.prod(shape) for shape in shapes])
@@ -129,8 +129,8 @@ def check_lanes(model: nn.Module, coupling: Coupling) -> None:
     """Refuse a model that cannot be a row of parameters with masks over whole axes.
 
     Raises:
-        LaneError: It keeps numbers besides its parameters, or a layer reads units with
-            a part of its rows only.
+        LaneError: It keeps numbers besides its parameters, some of these are frozen,
+            or a layer reads units with a part of its rows only.
     """
     buffer = next((name for name, _ in model.named_buffers()), None)
     if buffer is not None:
@@ -138,6 +138,13 @@ def check_lanes(model: nn.Module, coupling: Coupling) -> None:
             f"A model that is trained in lanes must have parameters only, but this one "
             f"also keeps {buffer!r}, which changes as it runs: pass lanes=False to "
             "sculpt one network at a time."
+        )
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
+    if frozen:
+        raise LaneError(
+            "A model that is trained in lanes must be trained as a whole, but "
+            f"{frozen[0]!r} is frozen: pass lanes=False to sculpt one network at a "
+            "time."
         )
     for group in coupling.prunable:
         for member in (*group.makes, *group.reads):

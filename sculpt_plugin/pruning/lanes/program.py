@@ -86,15 +86,20 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
             for lane in (0, 1)
         ]
     made = Program(model, _emptied(model), recipe, apart, scale)
+
+    def run(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        outputs = made.outputs(parts, recipe.inputs)
+        loss = recipe.loss(outputs, recipe.targets)
+        return outputs, loss, recipe.score(outputs, recipe.targets)
+
     try:
         with torch.no_grad():
-            run = vmap(made.outputs, in_dims=(0, None))
-            found = run(list(lanes.values()), recipe.inputs)
+            found, _, _ = vmap(run)(list(lanes.values()))
     except Exception as error:
         raise LaneError(
-            "A model must run under torch.func.vmap to be trained in lanes, and this "
-            f"one does not: {one_line(error)}. Pass lanes=False to sculpt one network "
-            "at a time."
+            "A model, its loss and its score must run under torch.func.vmap to be "
+            f"trained in lanes, and these do not: {one_line(error)}. Pass lanes=False "
+            "to sculpt one network at a time."
         ) from error
     if not torch.allclose(found, torch.stack(expected), rtol=1e-3, atol=1e-5):
         raise LaneError(

@@ -60,7 +60,7 @@ def _gated(model: nn.Module, layout: Layout, gates: Tensor) -> Iterator[None]:
             layer = model.get_submodule(name)
             axis = -1 if isinstance(layer, nn.Linear) else 1
             enter = partial(_gate, gates, units, axis)
-            handles.append(layer.register_forward_pre_hook(enter))
+            handles.append(layer.register_forward_pre_hook(enter, with_kwargs=True))
         yield
     finally:
         for handle in handles:
@@ -79,10 +79,15 @@ def _readers(layout: Layout) -> dict[str, Tensor]:
 
 
 def _gate(
-    gates: Tensor, units: Tensor, axis: int, module: nn.Module, arguments: tuple
-) -> tuple:
+    gates: Tensor,
+    units: Tensor,
+    axis: int,
+    module: nn.Module,
+    arguments: tuple,
+    named: dict,
+) -> tuple[tuple, dict]:
     """Multiply one layer's input by the gates of its columns."""
-    (x,) = arguments
+    (x,) = (*arguments, *named.values())
     if x.shape[0] != len(gates):
         raise LaneError(
             "A model that is trained in lanes must keep its samples along the first "
@@ -93,4 +98,4 @@ def _gate(
     gates = torch.cat([gates, torch.ones_like(gates[:, :1])], dim=1)[:, units]
     shape = [len(gates), *[1] * (x.ndim - 1)]
     shape[axis] = -1
-    return (x * gates.reshape(shape),)
+    return (x * gates.reshape(shape),), {}

@@ -64,26 +64,18 @@ def train_lanes(
     axis = 0 if varies else None
     step = vmap(_step(program, shapes), in_dims=(0, axis))
     step_and_look = vmap(_step_and_look(program, shapes), in_dims=(0, axis))
-    best, score = values.clone(), values.new_full((len(rows),), -torch.inf)
-    loss = seen = torch.zeros_like(score)
-    each = torch.ones_like(score)
+    best = _Best.before(values)
+    each = torch.ones_like(best.score)
     for epoch in range(epochs + 1):
-        looks = recipe.looks(epoch, epochs)
         with torch.enable_grad():
-            if not looks:
-                lane_loss = step(leaf, next(inputs))
+            if not recipe.looks(epoch, epochs):
+                loss = step(leaf, next(inputs))
             else:
-                lane_loss, new_loss, new_score = step_and_look(leaf, next(inputs))
-        if looks:
-            wins = (new_score == score) & (new_loss <= loss) | (new_score > score)
-            best = torch.where(wins[:, None], values, best)
-            score = torch.where(wins, new_score, score)
-            loss = torch.where(wins, new_loss, loss)
-            # Once not finite, the sum stays so.
-            seen = seen + new_loss
+                loss, *seen = step_and_look(leaf, next(inputs))
+                best = best.or_better(values, *seen)
         if epoch == epochs:
             break
-        (gradient,) = torch.autograd.grad(lane_loss, leaf, each)
+        (gradient,) = torch.autograd.grad(loss, leaf, each)
         step_adam(
             replace(flat, gradients=gradient.view(-1)),
             moments,
@@ -92,7 +84,40 @@ def train_lanes(
             weight_decay=recipe.weight_decay,
         )
         values.view(held.dtype).bitwise_and_(held)
-    return Trained(best, torch.where(seen.isfinite(), score, torch.nan))
+    return Trained(best.values, best.score.where(best.seen.isfinite(), torch.nan))
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The best epoch of each lane so far.
+
+    Attributes:
+        values: Its parameters.
+        score: Its score.
+        loss: Its loss on the validation set.
+        seen: The sum of all losses seen: once one was not finite, it stays so.
+    """
+
+    values: Tensor
+    score: Tensor
+    loss: Tensor
+    seen: Tensor
+
+    @classmethod
+    def before(cls, values: Tensor) -> "_Best":
+        """No epoch yet: any score is better."""
+        zeros = values.new_zeros(len(values))
+        return cls(values.clone(), zeros - torch.inf, zeros, zeros)
+
+    def or_better(self, values: Tensor, loss: Tensor, score: Tensor) -> "_Best":
+        """Take over the lanes for which an epoch is the best so far."""
+        wins = (score == self.score) & (loss <= self.loss) | (score > self.score)
+        return _Best(
+            torch.where(wins[:, None], values, self.values),
+            torch.where(wins, score, self.score),
+            torch.where(wins, loss, self.loss),
+            self.seen + loss,
+        )
 
 
 def _step(

@@ -7,7 +7,7 @@ network, the unit stage of one unit step, and wherever halved steps meet again.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
@@ -238,7 +238,7 @@ def _round(waiting: Sequence[_Walker], known: Known) -> list[Trial]:
     return list(trials)
 
 
-def _after_failures(walker: _Walker) -> Iterable[Trial]:
+def _after_failures(walker: _Walker) -> Iterator[Trial]:
     """Give what a run would try next if nothing held, without end of the stage."""
     record = list(walker.record)
     attempt = walker.attempt

@@ -1,0 +1,51 @@
+"""What comes next follows from what was tried."""
+
+import pytest
+
+from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
+from sculpt_plugin.pruning.record import Step
+
+BOTH = Plan(0.5, 0.25, unit_total=8, unit_limit=6, edge_total=40)
+
+
+def record(*turns) -> list[Step]:
+    return [
+        Step(stage, turn, gone, 0, 0, 1.0, held, 1.0, 0.0)
+        for turn, (stage, gone, held) in enumerate(turns)
+    ]
+
+
+DENSE = ("dense", 0, True)
+UNITS = (DENSE, ("units", 4, True), ("units", 6, False), ("units", 5, False))
+
+
+@pytest.mark.parametrize(
+    ("turns", "gone", "expected"),
+    [
+        ((), 0, ("dense", 0)),
+        ((DENSE,), 0, ("units", 4)),
+        # The last unit of each layer stays, so 6 of 8 is the most.
+        ((DENSE, ("units", 4, True)), 20, ("units", 6)),
+        (UNITS, 20, ("retrain", 20)),
+        ((*UNITS, ("retrain", 20, False)), 20, ("edges", 30)),
+        ((*UNITS, ("retrain", 20, True), ("edges", 30, True)), 30, ("edges", 39)),
+        ((*UNITS, ("retrain", 20, True), ("edges", 30, False)), 20, ("edges", 25)),
+        ((*UNITS, ("retrain", 20, True), ("edges", 21, False)), 20, None),
+    ],
+)
+def test_units_go_first_then_a_training_then_edges(turns, gone, expected):
+    found = next_attempt(BOTH, record(*turns), edges_gone=gone)
+
+    assert found == (expected and Attempt(*expected))
+
+
+def test_without_units_edges_go_at_once():
+    plan = Plan(None, 0.25, unit_total=8, unit_limit=6, edge_total=40)
+
+    assert next_attempt(plan, record(DENSE), edges_gone=0) == ("edges", 10)
+
+
+def test_without_edges_the_search_ends_after_the_units():
+    plan = Plan(0.5, None, unit_total=8, unit_limit=6, edge_total=40)
+
+    assert next_attempt(plan, record(*UNITS), edges_gone=20) is None

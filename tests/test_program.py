@@ -1,0 +1,90 @@
+"""A model as a function of its parameters gives what the model gives."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_sweep import KINDS, Branching, Kind, for_kind
+from torch import nn
+
+from sculpt_plugin.errors import LaneError
+from sculpt_plugin.pruning.lanes import program as module
+from sculpt_plugin.pruning.lanes.program import program
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_are_those_of_the_model(kind):
+    model, other, recipe = Kind(kind)(0), Kind(kind)(1), for_kind(kind)
+    made = program(model, recipe)
+
+    found = made.outputs(list(other.parameters()), recipe.inputs)
+
+    torch.testing.assert_close(found, other(recipe.inputs), rtol=0, atol=0)
+
+
+def test_model_that_is_given_stays_as_it_was():
+    model = Kind(KINDS[0])(0).eval()
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+
+    program(model, for_kind(KINDS[0]))
+
+    assert not model.training
+    assert all(torch.equal(x, before[n]) for n, x in model.state_dict().items())
+
+
+def test_parameter_with_two_names_is_lent_to_both():
+    class Tied(nn.Module):
+        shape = (4,)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.output = nn.Linear(4, 4), nn.Linear(4, 3)
+            self.again = nn.Linear(4, 4)
+            self.again.bias = self.hidden.bias
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.output(self.again(self.hidden(x).relu()).relu())
+
+    model, recipe = Kind(Tied)(0), for_kind(Tied)
+    other = Kind(Tied)(1)
+
+    found = program(model, recipe).outputs(list(other.parameters()), recipe.inputs)
+
+    assert torch.equal(found, other(recipe.inputs))
+
+
+@pytest.mark.parametrize("bank", [2**26, 1])
+def test_noise_is_what_the_recipe_draws_with_the_clean_samples_behind(
+    bank, monkeypatch
+):
+    monkeypatch.setattr(module, "_BANK", bank)
+    recipe = for_kind(KINDS[0], noise=0.3)
+    made = program(Kind(KINDS[0])(0), recipe)
+
+    for _ in range(2):
+        found = made.noisy(7, 3)
+
+        source = torch.Generator().manual_seed(7)
+        for drawn in found:
+            expected = torch.cat([recipe.noisy(source), recipe.inputs])
+            assert torch.equal(drawn, expected)
+
+
+def test_more_epochs_begin_with_the_same_noise():
+    made = program(Kind(KINDS[0])(0), for_kind(KINDS[0], noise=0.3))
+
+    few, many = made.noisy(7, 2), made.noisy(7, 4)
+
+    assert all(torch.equal(a, b) for a, b in zip(few, many, strict=False))
+
+
+def test_model_that_looks_at_numbers_is_refused():
+    with pytest.raises(LaneError, match=r"must run under torch\.func\.vmap"):
+        program(Kind(Branching)(0), for_kind(Branching))
+
+
+def test_score_must_be_a_tensor():
+    recipe = replace(for_kind(KINDS[0]), score=lambda outputs, targets: 1.0)
+
+    with pytest.raises(LaneError, match="its loss and its score must run under"):
+        program(Kind(KINDS[0])(0), recipe)
