@@ -44,7 +44,7 @@ def sweep(
     from rich.text import Text
 
     from sculpt_plugin import tasks as boolean
-    from sculpt_plugin.sweeping import folder_of, sweep_task
+    from sculpt_plugin.sweeping import METHOD, folder_of, sweep_task
 
     grid = {
         "hidden": whole_numbers(hidden, name="--hidden", example="24,24"),
@@ -72,5 +72,5 @@ def sweep(
     for file, what in finished.files.items():
         console.print(Text(f"{folder / file}", style="cyan"), Text(what, style="dim"))
     sparsest = folder / folder_of(finished.sweep.sparsest().seed)
-    following = shlex.join(["sculpt", "analyze", str(sparsest), "--json"])
+    following = shlex.join(["sculpt", "analyze", str(sparsest), "--method", METHOD])
     console.print(Text(f"Next: {following}", style="dim"))

@@ -91,7 +91,8 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, sculpt, tmp_path):
 @pytest.mark.parametrize("name", ["seed-0", "seed-3/model.safetensors"])
 def test_the_network_of_a_seed_is_analyzed_as_it_was(fake, sculpt, tmp_path, name):
     sculpt(*SMALL, "--out", tmp_path)
-    code, out, _ = sculpt("analyze", tmp_path / name, "--json")
+    both = ("--method", "bidirectional")
+    code, out, _ = sculpt("analyze", tmp_path / name, "--json", *both)
     folder = tmp_path / name.split("/", maxsplit=1)[0]
     written = json.loads((folder / "report.json").read_text())
     found = json.loads(out)

@@ -84,7 +84,7 @@ def test_the_dict_is_plain_and_versioned(results):
         "right": 1,
         "total": 3,
     }
-    assert found["settings"] == {"witness_count": 10}
+    assert found["settings"] == {"witness_count": 20}
     assert set(found["versions"]) >= {"python", "torch"}
 
 
