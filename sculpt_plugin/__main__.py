@@ -1,7 +1,9 @@
 """Where the command `sculpt` starts: an interrupt is quiet from the first moment on."""
 
+import atexit
 import os
 import signal
+import sys
 
 
 def main() -> None:
@@ -12,7 +14,16 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from sculpt_plugin.cli import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as leave:
+        if leave.code == 130:
+            # An interrupt in the middle of an import that compiles text makes Python
+            # end itself by the signal, whatever exit code was given.
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            os._exit(130)
+        raise
 
 
 def _interrupted(number: int, frame: object) -> None:
