@@ -143,7 +143,9 @@ def run_task(
         "seed": seed,
     }
     named = {"format": FORMAT, "task": task.name, **settings}
-    claim(folder, RUN, named, reached=[CHECKPOINT], kind="an earlier run's")
+    # A sweep's folder has a checkpoint as well, but not these settings.
+    reached = [CHECKPOINT] if (folder / RUN).exists() else []
+    claim(folder, RUN, named, reached=reached, kind="an earlier run's")
     sculpture, report = sculpt_task(
         task, **settings, checkpoint=folder / CHECKPOINT, on_step=on_step
     )

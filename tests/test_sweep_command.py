@@ -168,3 +168,12 @@ def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(sculpt, tmp_pat
     code, again, _ = sculpt(*command, tmp_path / "b")
     assert code == 0
     assert json.loads(again) == json.loads(whole)
+
+
+def test_a_run_in_a_sweeps_folder_is_told_that_it_is_in_use(fake, sculpt, tmp_path):
+    sculpt(*SMALL, "--out", tmp_path)
+
+    code, _, err = sculpt("run", "4,1,4", "--out", tmp_path)
+
+    assert code == 1
+    assert "must be empty or an earlier run's, but it holds" in err
