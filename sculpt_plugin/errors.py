@@ -49,6 +49,10 @@ class PlotError(SculptError, RuntimeError):
     """A picture cannot be drawn or saved."""
 
 
+class ExportError(SculptError, ValueError):
+    """A result cannot be put into a file for another tool."""
+
+
 class TaskError(SculptError, ValueError):
     """A task is unknown, or its function graph is not well formed."""
 
