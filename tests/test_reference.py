@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.modules import detect
+from sculpt_plugin.report import analyze
 
 REFERENCE = Path(__file__).parents[2] / "shared/reference/networks.jsonl.gz"
 NETWORK_COUNT = 801
@@ -62,4 +65,38 @@ def test_modules_are_those_of_the_released_program(
     networks: list[dict[str, Any]], part: int
 ) -> None:
     wrong = [network["id"] for network in networks[part::8] if not agrees(network)]
+    assert wrong == []
+
+
+def model_of(network: dict[str, Any]) -> nn.Sequential:
+    """The network as a model of torch."""
+    layers: list[nn.Module] = []
+    for (below, above), edges in zip(
+        pairwise(network["arch"]), network["edges"], strict=True
+    ):
+        layer = nn.Linear(below, above)
+        with torch.no_grad():
+            layer.weight.zero_()
+            for target, source, weight in edges:
+                layer.weight[target, source] = weight
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_a_model_is_analysed_to_the_same_modules(
+    networks: list[dict[str, Any]], part: int
+) -> None:
+    wrong = []
+    for network in networks[part::8]:
+        report = analyze(
+            model_of(network),
+            torch.zeros(1, network["arch"][0]),
+            hops=network["hops"],
+            merge_threshold=network["merge_threshold"],
+            modularity_threshold=network["modularity_threshold"],
+        )
+        expected = [label for layer in network["modules"] for label in layer]
+        if partition(report.hierarchy.label.tolist()) != partition(expected):
+            wrong.append(network["id"])
     assert wrong == []

@@ -10,8 +10,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
 
 from sculpt_plugin.analysis.graph import LayeredGraph
-from sculpt_plugin.analysis.trace import coverage, trace
-from sculpt_plugin.errors import TraceError
+from sculpt_plugin.analysis.trace import read, trace
 
 
 class Net(nn.Module):
@@ -49,7 +48,12 @@ def edges_by_silencing(
     While one unit is silenced, every layer hands on what it handed on before, so only
     what the unit changes directly can be seen: the outputs that the layers compute.
     """
-    layers = [model.get_submodule(name) for name in graph.names[1:]]
+    names = [
+        n
+        for n, kind in zip(graph.names, graph.kinds, strict=True)
+        if kind != "junction"
+    ]
+    layers = [model.get_submodule(name) for name in names[1:]]
     computed: dict[nn.Module, Tensor] = {}
     handed_on: dict[nn.Module, Tensor] = {}
 
@@ -61,7 +65,12 @@ def edges_by_silencing(
         model(values.clone())
         return [computed[layer].movedim(1, 0).flatten(1) for layer in layers]
 
-    starts = np.cumsum([0, *graph.sizes])
+    sizes = [
+        n
+        for n, kind in zip(graph.sizes, graph.kinds, strict=True)
+        if kind != "junction"
+    ]
+    starts = np.cumsum([0, *sizes])
     found = np.zeros((starts[-1], starts[-1]), dtype=bool)
     handles = [layer.register_forward_hook(swap) for layer in layers]
     training = model.training
@@ -94,6 +103,15 @@ def edges_by_silencing(
         handle.remove()
     model.train(training)
     return found
+
+
+def through_junctions(graph: LayeredGraph) -> np.ndarray:
+    """Let edges run on through sums, which no layer of the model computes."""
+    table = graph.adjacency.toarray()
+    for layer in np.flatnonzero(np.array(graph.kinds) == "junction"):
+        units = graph.units(int(layer))
+        table |= (table[:, units].astype(int) @ table[units].astype(int)) > 0
+    return table
 
 
 def mlp() -> nn.Module:
@@ -228,7 +246,9 @@ def test_edges_are_what_silencing_a_unit_changes(
     inputs = torch.randn(3, *shape, dtype=torch.float64)
     graph = trace(model, inputs)
     found = edges_by_silencing(model, inputs, graph)
-    np.testing.assert_array_equal(graph.adjacency.toarray(), found)
+    computed = np.array([kind != "junction" for kind in graph.kinds])[graph.layer_of]
+    table = through_junctions(graph)[computed][:, computed]
+    np.testing.assert_array_equal(table, found)
     assert found.any() and not found[: graph.sizes[0], graph.sizes[0] :].all()
 
 
@@ -299,7 +319,7 @@ def test_pooled_inputs_are_units_channel_by_channel() -> None:
     assert edges(graph) == [(1, 2)]
 
 
-def test_inputs_read_both_ways_are_refused() -> None:
+def test_inputs_read_both_ways_are_units_channel_by_channel() -> None:
     model = Net(
         lambda net, x: net.output(
             torch.cat([net.pixel(x.flatten(1)), net.channel(x).mean((2, 3))], 1)
@@ -308,9 +328,13 @@ def test_inputs_read_both_ways_are_refused() -> None:
         channel=nn.Conv2d(2, 1, 1),
         output=nn.Linear(2, 1),
     )
-    message = "as channels by 'channel' and position by position by 'pixel'"
-    with pytest.raises(TraceError, match=message):
-        trace(model, torch.zeros(1, 2, 2, 2))
+    with torch.no_grad():
+        model.pixel.weight[:, 4:] = 0.0
+        model.channel.weight[:, 0] = 0.0
+    # Inputs 0, 1; pixel 2, which reads channel 0; channel 3; output 4.
+    graph = trace(model, torch.zeros(1, 2, 2, 2))
+    assert graph.sizes == (2, 1, 1, 1)
+    assert edges(graph) == [(0, 2), (1, 3), (2, 4), (3, 4)]
 
 
 def test_a_norm_of_weight_zero_lets_nothing_through() -> None:
@@ -359,9 +383,10 @@ def test_two_paths_between_the_same_units_make_one_edge() -> None:
 
 def test_coverage_of_a_traced_model_is_complete() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.ReLU())
-    assert coverage(model) == {
+    assert read(model, torch.zeros(1, 3)).coverage == {
         "parameters": 12,
         "exact": 1.0,
+        "approximated": 0.0,
         "layers": [
             {"name": "0", "kind": "Linear", "parameters": 8, "coverage": "exact"},
             {"name": "1", "kind": "BatchNorm1d", "parameters": 4, "coverage": "exact"},
@@ -371,6 +396,170 @@ def test_coverage_of_a_traced_model_is_complete() -> None:
 
 def test_coverage_counts_what_lies_under_a_parametrization() -> None:
     model = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)))
-    found = coverage(model)
+    found = read(model, torch.zeros(1, 3)).coverage
     assert found["parameters"] == sum(p.numel() for p in model.parameters())
     assert found["exact"] == 1.0
+
+
+def test_a_sum_of_more_than_two_units_becomes_a_unit_of_a_junction() -> None:
+    model = Net(
+        lambda net, x: net.output(net.a(x) + net.b(x) + x),
+        a=weigh(nn.Linear(2, 2), [[1, 0], [0, 0]]),
+        b=weigh(nn.Linear(2, 2), [[0, 1], [0, 0]]),
+        output=weigh(nn.Linear(2, 1), [[1, 0]]),
+    )
+    graph = trace(model, torch.zeros(1, 2))
+    # Inputs 0, 1; a 2, 3; b 4, 5; sums 6, 7; output 8.
+    assert graph.names == ("inputs", "a", "b", "model sum", "output")
+    assert graph.kinds[3] == "junction"
+    assert edges(graph) == [
+        (0, 2),
+        (0, 6),
+        (1, 4),
+        (1, 7),
+        (2, 6),
+        (3, 7),
+        (4, 6),
+        (5, 7),
+        (6, 8),
+    ]
+
+
+def test_outputs_that_are_a_mixture_make_a_layer_of_their_own() -> None:
+    model = Net(lambda net, x: net.a(x) + x, a=weigh(nn.Linear(2, 2), [[1, 0], [0, 0]]))
+    graph = trace(model, torch.zeros(1, 2))
+    assert graph.names == ("inputs", "a", "outputs")
+    assert graph.kinds == ("input", "linear", "output")
+    assert edges(graph) == [(0, 2), (0, 4), (1, 5), (2, 4), (3, 5)]
+
+
+def test_several_inputs_and_outputs_follow_each_other() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = weigh(nn.Linear(1, 1), [[1]])
+            self.b = weigh(nn.Linear(2, 2), [[1, 0], [0, 1]])
+
+        def forward(self, left: Tensor, *, right: Tensor) -> dict[str, Tensor]:
+            return {"b": self.b(right), "a": (self.a(left), None)}
+
+    given = {"left": torch.zeros(1, 1), "right": torch.zeros(1, 2)}
+    graph = trace(Two(), given)
+    # Inputs 0 to 2; b 3, 4; a 5; outputs 6, 7 of b and 8 of a.
+    assert graph.sizes == (3, 2, 1, 3)
+    assert edges(graph) == [(0, 5), (1, 3), (2, 4), (3, 6), (4, 7), (5, 8)]
+
+
+def test_a_layer_that_runs_twice_is_there_twice() -> None:
+    model = Net(
+        lambda net, x: net.a(net.a(x)), a=weigh(nn.Linear(2, 2), [[0, 1], [0, 0]])
+    )
+    graph = trace(model, torch.zeros(1, 2))
+    assert graph.names == ("inputs", "a", "a #2")
+    assert edges(graph) == [(1, 2), (3, 4)]
+
+
+def test_a_free_parameter_is_a_layer_under_its_own_name() -> None:
+    model = Net(lambda net, x: x @ net.mixing)
+    model.mixing = nn.Parameter(torch.tensor([[1.0, 0.0, 2.0], [0.0, 0.0, 3.0]]))
+    graph = trace(model, torch.zeros(1, 2))
+    assert graph.names == ("inputs", "mixing")
+    assert edges(graph) == [(0, 2), (0, 4), (1, 4)]
+
+
+def test_a_layer_that_nothing_reads_has_no_part_in_the_graph() -> None:
+    model = Net(lambda net, x: net.a(x), a=nn.Linear(2, 1), unused=nn.Linear(2, 2))
+    found = read(model, torch.zeros(1, 2))
+    assert found.graph.names == ("inputs", "a")
+    assert found.coverage["exact"] == 1.0
+    assert found.coverage["layers"][1]["reason"] == "the outputs do not depend on it"
+
+
+def test_an_output_layer_that_runs_early_comes_last() -> None:
+    def run(net: Net, x: Tensor) -> Tensor:
+        made = net.output(x)
+        net.other(x)
+        return made
+
+    graph = trace(
+        Net(run, output=nn.Linear(1, 2), other=nn.Linear(1, 3)), torch.ones(1, 1)
+    )
+    assert graph.names == ("inputs", "other", "output")
+    assert graph.live_units().tolist() == [True, False, False, False, True, True]
+    assert edges(graph) == [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]
+
+
+def test_embedded_tokens_are_one_input() -> None:
+    table = nn.Embedding(5, 3)
+    with torch.no_grad():
+        table.weight[:, 1] = 0.0
+    graph = trace(table, torch.tensor([[0, 4, 1]]))
+    assert graph.kinds == ("input", "embedding")
+    assert edges(graph) == [(0, 1), (0, 3)]
+
+
+def test_features_at_every_step_are_units_whatever_the_length() -> None:
+    layer = weigh(nn.Linear(3, 2), [[1, 0, 0], [0, 0, 1]])
+    graph = trace(layer, torch.zeros(1, 7, 3))
+    assert graph.sizes == (3, 2)
+    assert edges(graph) == [(0, 3), (2, 4)]
+
+
+def test_an_attention_head_passes_its_pattern_on_by_a_unit_of_its_own() -> None:
+    attention = nn.MultiheadAttention(2, 2, bias=False, batch_first=True)
+    weigh(attention.out_proj, [[1, 0], [0, 0]])
+    with torch.no_grad():
+        attention.in_proj_weight.copy_(torch.eye(2).repeat(3, 1))
+    model = Net(lambda net, x: net.a(x, x, x, need_weights=False)[0], a=attention)
+    graph = trace(model, torch.zeros(1, 3, 2))
+    # Inputs 0, 1; queries 2, 3, keys 4, 5, values 6, 7; head 0 makes 8 of 2, 4 and 6.
+    assert graph.names == ("inputs", "a.in_proj", "a sum", "a.out_proj")
+    assert [(a, b) for a, b in edges(graph) if b in (8, 10)] == [
+        (2, 8),
+        (4, 8),
+        (6, 8),
+        (8, 10),
+    ]
+
+
+def test_a_recurrent_layer_hears_of_what_its_units_tell_each_other() -> None:
+    layer = nn.RNN(2, 2, bias=False, batch_first=True)
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(torch.eye(2))
+        layer.weight_hh_l0.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+    model = Net(lambda net, x: net.rnn(x)[0], rnn=layer)
+    found = read(model, torch.zeros(1, 4, 2))
+    # Unit 3 hears of input 0 through unit 2, unit 2 of input 0 only.
+    assert edges(found.graph) == [(0, 2), (0, 3), (1, 3)]
+    assert found.coverage["approximated"] == 1.0
+
+
+def test_what_a_model_takes_out_of_torch_is_not_covered() -> None:
+    def run(net: Net, x: Tensor) -> Tensor:
+        scale = 2.0 if net.b(x).sum().item() > 0 else 1.0
+        return net.a(x) * scale + torch.tensor(x.tolist())
+
+    model = Net(run, a=nn.Linear(2, 2), b=nn.Linear(2, 2))
+    layers = read(model, torch.zeros(1, 2)).coverage["layers"]
+    assert layers[0]["name"] == "model" and layers[0]["coverage"] == "not covered"
+    assert "decides by the values" in layers[0]["reason"]
+    assert "takes numbers out of torch ('tolist')" in layers[0]["reason"]
+
+
+def test_an_operation_without_a_rule_mixes_all_and_says_so() -> None:
+    model = Net(lambda net, x: net.b(torch.fft.rfft(net.a(x)).real), a=nn.Linear(2, 4))
+    model.b = weigh(nn.Linear(3, 1), [[1, 0, 0]])
+    found = read(model, torch.zeros(1, 2))
+    assert found.graph.sizes == (2, 4, 1, 1)
+    assert found.coverage["layers"][0]["coverage"] == "approximated"
+    assert "'_fft_r2c'" in found.coverage["layers"][0]["reason"]
+
+
+def test_a_softmax_at_the_end_leaves_the_outputs_exact() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Softmax(-1))
+    assert [
+        x["coverage"] for x in read(model, torch.zeros(1, 2)).coverage["layers"]
+    ] == ["exact"]
+    inner = nn.Sequential(nn.Linear(2, 2), nn.Softmax(-1), nn.Linear(2, 2))
+    layers = read(inner, torch.zeros(1, 2)).coverage["layers"]
+    assert [x["coverage"] for x in layers] == ["exact", "approximated", "exact"]

@@ -1,79 +1,143 @@
-"""What the columns of each layer carry, and what is refused by name."""
+"""A trace leaves a model as it found it, and says why a forward fails."""
 
-from collections.abc import Callable
+import copy
+import subprocess
+import sys
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.utils import prune
 
 from sculpt_plugin.errors import ModelError, TraceError
-from sculpt_plugin.tracing.passing import INPUTS, PIXELS
 from sculpt_plugin.tracing.wiring import wire
 
 
-class Net(nn.Module):
-    """Layers by name and a forward given as a function of the net and its input."""
+class Counting(nn.Module):
+    """Changes its state in every forward, in all the ways a module can."""
 
-    def __init__(self, run: Callable, **layers: object) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.run = run
-        for name, layer in layers.items():
-            setattr(self, name, layer)
+        self.layer = nn.Linear(3, 2)
+        self.norm = nn.BatchNorm1d(2)
+        self.last: Tensor | None = None
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("replaced", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.run(self, x)
+        self.calls += 1
+        self.replaced = self.replaced + 1
+        self.memory = self.norm(self.layer(x + 0 * torch.rand(())))
+        return self.memory
 
 
-def convolution(run: Callable) -> nn.Module:
-    """Put an operation between a convolution of 2 to 4 channels and the last layer."""
-    return Net(
-        lambda net, x: net.last(run(net.conv(x))),
-        conv=nn.Conv2d(2, 4, 1),
-        last=nn.LazyLinear(3),
-    )
+class Constant(nn.Linear):
+    """Gives nothing but its weights."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * 2
 
 
-def test_flattened_branches_next_to_each_other_keep_their_own_widths() -> None:
-    model = Net(
-        lambda net, x: net.last(
-            torch.cat([net.wide(x).flatten(1), net.narrow(x).flatten(1)], 1)
-        ),
-        wide=nn.Conv1d(2, 2, 1),
-        narrow=nn.Conv1d(2, 1, 1, stride=2),
-        last=nn.Linear(10, 1),
-    )
-    wide, narrow = wire(model, torch.zeros(1, 2, 4)).layers[2].reads
-    assert (wide.source, narrow.source) == (1, 2)
-    assert wide.units.tolist() == [0] * 4 + [1] * 4 + [-1] * 2
-    assert narrow.units.tolist() == [-1] * 8 + [0] * 2
-
-
-def test_layers_come_in_the_order_in_which_they_run() -> None:
-    model = Net(lambda net, x: net.a(net.b(x)), a=nn.Linear(2, 1), b=nn.Linear(3, 2))
-    layers = wire(model, torch.zeros(1, 3)).layers
-    assert [(layer.name, layer.kept.shape) for layer in layers] == [
-        ("b", (2, 3)),
-        ("a", (1, 2)),
+def hooks(model: nn.Module) -> list[int]:
+    return [
+        len(module._forward_hooks) + len(module._forward_pre_hooks)
+        for module in model.modules()
     ]
 
 
-def test_inputs_are_channels_until_they_are_flattened() -> None:
-    convolution = wire(nn.Sequential(nn.Conv1d(2, 1, 1)), torch.zeros(1, 2, 3))
-    linear = wire(nn.Sequential(nn.Flatten(), nn.Linear(6, 1)), torch.zeros(1, 2, 3))
-    assert convolution.layers[0].reads[0].source == INPUTS
-    assert linear.layers[0].reads[0].source == PIXELS
-    assert linear.layers[0].reads[0].units.tolist() == [0, 1, 2, 3, 4, 5]
+def test_a_model_is_left_as_it_was_found() -> None:
+    model = Counting().train()
+    model.norm.eval()
+    model.layer.weight.requires_grad_(False)
+    model.layer.bias.grad = torch.ones(2)
+    state = copy.deepcopy(model.state_dict())
+    random_state = torch.get_rng_state()
+    wire(model, torch.randn(2, 3, generator=torch.Generator()))
+    torch.testing.assert_close(model.state_dict(), state, rtol=0, atol=0)
+    assert [module.training for module in model.modules()] == [True, True, False]
+    assert not model.layer.weight.requires_grad and model.layer.bias.requires_grad
+    assert model.layer.bias.grad.tolist() == [1.0, 1.0]
+    assert model.layer.weight.grad is None
+    assert hooks(model) == [0, 0, 0]
+    assert not hasattr(model, "memory")
+    assert torch.equal(torch.get_rng_state(), random_state)
 
 
-def test_a_grouped_weight_is_spread_over_the_real_channels() -> None:
-    layer = nn.Conv1d(4, 2, 1, groups=2)
-    kept = wire(layer, torch.zeros(1, 4, 1)).layers[0].kept
-    np.testing.assert_array_equal(kept, np.array([[1, 1, 0, 0], [0, 0, 1, 1]], bool))
+def test_a_pruned_model_can_still_be_copied() -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    with torch.no_grad():
+        prune.l1_unstructured(model[0], "weight", amount=1)
+        weight = model[0].weight
+    wire(model, torch.zeros(1, 2))
+    assert model[0].weight is weight
 
 
-def test_a_frozen_model_is_wired_even_where_autograd_is_off() -> None:
+def test_example_inputs_are_left_as_they_were_found() -> None:
+    inputs = torch.tensor([[-1.0, 2.0]])
+    wire(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 1)), inputs)
+    assert inputs.tolist() == [[-1.0, 2.0]] and not inputs.requires_grad
+
+
+def test_a_forward_that_fails_leaves_no_hooks() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2))
+    with pytest.raises(ModelError):
+        wire(model, torch.zeros(1, 3))
+    assert hooks(model) == [0, 0, 0]
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (
+            nn.Sequential(nn.Linear(784, 2)),
+            (1, 28, 28),
+            r"Layer '0' \(Linear\) takes 784 features, and gets a tensor of shape "
+            r"\[1, 28, 28\]; example_inputs has shape \[1, 28, 28\]: pass a batch",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(3, 2, 1)),
+            (1, 1, 8, 8),
+            r"takes 3 channels, and gets a tensor of shape \[1, 1, 8, 8\]",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(8, 2)),
+            (1, 1, 3, 3),
+            r"Layer '2' \(Linear\) takes 8 features, and gets .* \[1, 18\]",
+        ),
+        (
+            nn.Sequential(nn.Linear(2, 2), nn.Unflatten(1, (3, 3))),
+            (1, 2),
+            r"must run on example_inputs, and fails: .*example_inputs has shape",
+        ),
+    ],
+)
+def test_a_forward_that_fails_is_explained_in_one_line(
+    model: nn.Module, shape: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message) as failure:
+        wire(model, torch.zeros(shape))
+    assert "\n" not in str(failure.value)
+
+
+def test_an_unbatched_image_is_not_taken_for_a_batch() -> None:
+    with pytest.raises(
+        ModelError, match=r"'0' \(Conv2d\) must get a batch, with 4 axes"
+    ):
+        wire(nn.Sequential(nn.Conv2d(2, 1, 1)), torch.zeros(2, 4, 4))
+
+
+def test_a_hook_that_changes_an_output_is_seen() -> None:
+    layer = nn.Linear(2, 2)
+    layer.register_forward_hook(lambda module, args, output: output.flip(1))
+    last = wire(nn.Sequential(layer, nn.Linear(2, 1)), torch.zeros(1, 2)).layers[1]
+    assert last.columns[0] > last.columns[1]
+
+
+def test_a_frozen_model_is_wired_whatever_the_mode_of_autograd() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)).requires_grad_(False)
     with torch.no_grad():
         assert len(wire(model, torch.zeros(1, 2)).layers) == 2
@@ -81,160 +145,56 @@ def test_a_frozen_model_is_wired_even_where_autograd_is_off() -> None:
         assert len(wire(model, torch.zeros(1, 2)).layers) == 2
 
 
-def test_a_tuple_of_one_tensor_is_that_tensor() -> None:
-    assert wire(nn.Linear(2, 1), (torch.zeros(1, 2),)).input_shape == (2,)
+def test_attention_is_as_fast_afterwards_as_before() -> None:
+    layer = nn.TransformerEncoderLayer(4, 2, 4, batch_first=True)
+    before = torch.backends.mha.get_fastpath_enabled()
+    wire(layer, torch.zeros(1, 3, 4))
+    assert torch.backends.mha.get_fastpath_enabled() == before
+
+
+def test_the_compiler_of_torch_is_not_loaded() -> None:
+    code = (
+        "import sys, torch; from sculpt_plugin.analysis.trace import trace;"
+        "trace(torch.nn.Linear(2, 1), torch.zeros(1, 2));"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, text=True).strip() == "False"
 
 
 @pytest.mark.parametrize(
-    "run",
+    ("model", "inputs", "message"),
     [
-        lambda h: nn.ReLU(inplace=True)(h).flatten(1),
-        lambda h: functional.max_pool2d(h, 2).flatten(1),
-        lambda h: functional.adaptive_avg_pool2d(h, 1).squeeze(-1).squeeze(-1),
-        lambda h: functional.adaptive_max_pool2d(h, (2, 1)).view(h.shape[0], -1),
-        lambda h: functional.gelu(h).sum((-1, -2)),
-        lambda h: h.amax((2, 3)).clamp(0, 1) ** 2 / 3 - 1,
-        lambda h: (h.reshape(2, 4, 4) * torch.ones(4, 1)).mean(-1),
-        lambda h: functional.max_pool1d(h.flatten(2), 2).flatten(1),
-        lambda h: functional.dropout(h, training=False).double().float().flatten(1),
-        lambda h: h.unsqueeze(2).flatten(2).mean(2),
-        lambda h: (h + torch.zeros_like(h) - h.new_ones(1)).flatten(1),
+        ("weights", torch.zeros(1, 2), "model must be a torch.nn.Module, got str"),
+        (nn.Linear(2, 1), [1.0], "must be a tensor, or a tuple or dict with tensors"),
+        (nn.Linear(2, 1), torch.zeros(2), "must have a batch axis and a unit axis"),
+        (nn.Linear(2, 1), torch.zeros(0, 2), r"must not be empty, got shape \[0, 2\]"),
+        (nn.LazyLinear(1), torch.zeros(1, 2), "'weight' has no shape yet"),
+        (nn.Linear(2, 1, device="meta"), torch.zeros(1, 2), "'weight' is on the meta"),
+        (nn.Linear(2, 1), torch.zeros(1, 2).double(), "type that the model was made"),
     ],
 )
-def test_operations_that_keep_channels_apart_pass_them_on(run: Callable) -> None:
-    model = convolution(run)
-    inputs = torch.randn(2, 2, 2, 2)
-    model(inputs)
-    (link,) = wire(model, inputs).layers[1].reads
-    assert link.source == 1
-    width = len(link.units) // 4
-    assert link.units.tolist() == [unit for unit in range(4) for _ in range(width)]
-
-
-@pytest.mark.parametrize(
-    ("run", "message"),
-    [
-        (lambda h: h.permute(0, 2, 3, 1).flatten(1), "'permute' after 'conv'"),
-        (lambda h: h.transpose(1, 2).flatten(1), "'transpose' after 'conv'"),
-        (lambda h: h[:, 1:].flatten(1), "'slice' after 'conv'"),
-        (lambda h: h[:, 0].flatten(1), "'select' after 'conv'"),
-        (lambda h: h.flatten(1).chunk(2, 1)[0], "'split' after 'conv'"),
-        (lambda h: h.mean(1).flatten(1), r"'mean' after 'conv' .* reduces axes \[1\]"),
-        (lambda h: h.amax((1, 2)), r"'amax' .* reduces axes \[1, 2\]"),
-        (lambda h: h.flatten(1).softmax(1), "'softmax' after 'conv'"),
-        (lambda h: h.flatten(1) @ torch.eye(16), "'mm' after 'conv'"),
-        (lambda h: h.flatten(2).bmm(h.flatten(2)).flatten(1), "'bmm' after 'conv'"),
-        (lambda h: h.view(2, 8, 2).flatten(1), r"turns shape \[2, 4, 2, 2\] into"),
-        (lambda h: h.flatten(0, 1), r"'view' .* into \[8, 2, 2\]"),
-        (lambda h: torch.stack([h, h], 1).flatten(1), "'stack' after 'conv'"),
-        (lambda h: torch.cat([h, torch.ones(2, 4, 2, 2)], 1).flatten(1), "'cat' .*one"),
-        (lambda h: torch.cat([h, h], 0).flatten(1), "'cat' .* along the batch axis"),
-        (lambda h: h[:, [1, 0, 3, 2]].flatten(1), "'index' after 'conv'"),
-        (lambda h: (h * h[:, :1]).flatten(1), "'slice' after 'conv'"),
-        (lambda h: (h * h.new_ones(2, 1, 1, 1, 1)).flatten(1), "spreads shape"),
-        (lambda h: h.repeat(1, 2, 1, 1).flatten(1), "'repeat' after 'conv'"),
-        (lambda h: h.cumsum(1).flatten(1), "'cumsum' after 'conv'"),
-        (lambda h: h.flip(1).flatten(1), "'flip' after 'conv'"),
-        (lambda h: (h.flatten(2)[:, :1] + h.flatten(2)).flatten(1), "'slice'"),
-        (lambda h: (h * torch.rand(2, 4, 2, 2)).flatten(1), "factor of shape"),
-        (lambda h: functional.glu(h, 1).flatten(1), "'glu' after 'conv'"),
-        (lambda h: functional.layer_norm(h, h.shape[1:]).flatten(1), "'native_layer"),
-        (lambda h: functional.max_pool2d(h.flatten(2), 2).flatten(1), "pools 2 axes"),
-        (lambda h: h.where(h.isfinite(), h * 0).flatten(1), "'isfinite' is not"),
-        (lambda h: h.detach().flatten(1) + h.flatten(1), "'detach' is not"),
-        (lambda h: (h.data + h).flatten(1), "'data' is not"),
-        (lambda h: (h * h.mean().item()).flatten(1), "'item' is not"),
-        (lambda h: (h * (h.sum() > 0)).flatten(1), "'gt' is not|'__gt__' is not"),
-        (lambda h: h.movedim(1, -1), "'permute' after 'conv'"),
-        (lambda h: h.flatten(2), "'last' .* 2 axes.* gets shape"),
-    ],
-)
-def test_operations_that_might_mix_channels_are_refused_by_name(
-    run: Callable, message: str
-) -> None:
-    model = convolution(run)
-    inputs = torch.randn(2, 2, 2, 2)
-    model(inputs)
-    with pytest.raises(TraceError, match=message):
+def test_what_a_trace_cannot_begin_with_is_refused(model, inputs, message) -> None:
+    with pytest.raises(ModelError, match=message):
         wire(model, inputs)
-
-
-def twice(net: Net, x: Tensor) -> Tensor:
-    return net.b(net.a(net.a(x)))
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Net(twice, a=nn.Linear(2, 2), b=nn.Linear(2, 1)), "'a' must run once"),
-        (
-            Net(lambda n, x: n.a(x) + n.b(x), a=nn.Linear(2, 2), b=nn.Linear(2, 2)),
-            "made of 'a' and 'b'",
-        ),
-        (Net(lambda n, x: n.a(x) + x, a=nn.Linear(2, 2)), "the inputs and 'a'"),
-        (Net(lambda n, x: (n.a(x), x), a=nn.Linear(2, 2)), "returns tuple"),
-        (Net(lambda n, x: {"y": n.a(x)}, a=nn.Linear(2, 2)), "returns dict"),
-        (
-            Net(lambda n, x: n.a(x), a=nn.Linear(2, 2), b=nn.Linear(2, 2)),
-            "does not depend on 'b'",
-        ),
-        (
-            Net(
-                lambda n, x: n.a(x + 0 * n.b(x)[0]),
-                a=nn.Linear(2, 2),
-                b=nn.Linear(2, 2),
-            ),
-            "'select' after 'b'",
-        ),
-        (
-            Net(
-                lambda n, x: n.a(x) + n.b(torch.ones(1, 2)),
-                a=nn.Linear(2, 2),
-                b=nn.Linear(2, 2),
-            ),
-            r"'b' \(Linear\) must read the inputs",
-        ),
-        (
-            Net(lambda n, x: functional.linear(n.a(x), n.a.weight), a=nn.Linear(2, 2)),
-            "Parameter 'a.weight' must be used by its own layer",
-        ),
-        (
-            Net(lambda n, x: n.a(x) * n.scale, a=nn.Linear(2, 2), scale=nn.Parameter()),
-            r"Layer 'model' is Net, whose own parameters \(scale\)",
-        ),
-        (
-            Net(lambda n, x: torch.no_grad()(n.a)(x), a=nn.Linear(2, 2)),
-            "autograd sees none",
-        ),
+        (nn.ReLU(), "must have weights, and ReLU has none"),
+        (Constant(), "must depend on example_inputs"),
     ],
 )
-def test_models_that_are_no_graph_of_layers_are_refused_by_name(
-    model: nn.Module, message: str
-) -> None:
+def test_a_model_without_anything_to_follow_is_refused(model, message) -> None:
     with pytest.raises(TraceError, match=message):
         wire(model, torch.zeros(1, 2))
 
 
-def test_a_layer_that_a_mode_hides_is_not_lost() -> None:
-    model = Net(
-        lambda net, x: net.b(x) + net.a(x) if net.training else net.b(x),
-        a=nn.Linear(2, 1),
-        b=nn.Linear(2, 1),
-    )
-    with pytest.raises(TraceError, match="does not depend on 'a'"):
-        wire(model, torch.zeros(1, 2))
-
-
-@pytest.mark.parametrize("kind", ["weight", "bias"])
-@pytest.mark.parametrize("place", [0, 1])
-def test_numbers_that_are_not_finite_are_refused(kind: str, place: int) -> None:
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_weights_that_are_not_finite_are_refused(place: int) -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
     with torch.no_grad():
-        getattr(model[place], kind)[0] = float("nan")
-    with pytest.raises(TraceError, match=f"'{place}' must have finite .* {kind}"):
+        model[place].weight.view(-1)[0] = float("nan")
+    with pytest.raises(TraceError, match=f"'{place}' must have finite"):
         wire(model, torch.zeros(2, 2))
-
-
-def test_a_model_without_values_is_refused() -> None:
-    with pytest.raises(ModelError, match="meta device and has no weight values"):
-        wire(nn.Linear(2, 1, device="meta"), torch.zeros(1, 2, device="meta"))

@@ -4,12 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Int
 from scipy import sparse
 
 from sculpt_plugin.errors import GraphError
+
+if TYPE_CHECKING:
+    import networkx
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,6 +265,36 @@ class LayeredGraph:
             ),
         )
 
+    def to_networkx(self) -> "networkx.DiGraph":
+        """Give the graph to networkx, for its algorithms, drawings and files.
+
+        Nodes are the units' numbers in the flat order. Edges carry no weight: a graph
+        knows which weights are kept, not how large they are.
+
+        Returns:
+            A copy. Each node has `layer` (its number), `layer_name`, `kind` and
+            `channel` (its original number within the layer), as plain numbers and text.
+
+        Example:
+            >>> found = LayeredGraph.from_edges((2, 1), [(1, 2)]).to_networkx()
+            >>> found.nodes[1]
+            {'layer': 0, 'layer_name': 'inputs', 'kind': 'input', 'channel': 1}
+            >>> list(found.edges)
+            [(1, 2)]
+        """
+        import networkx
+
+        found = networkx.DiGraph()
+        channels = self.channel.tolist()
+        for unit, layer in enumerate(self.layer_of.tolist()):
+            name, kind = self.names[layer], self.kinds[layer]
+            found.add_node(
+                unit, layer=layer, layer_name=name, kind=kind, channel=channels[unit]
+            )
+        sources, targets = self.edge_sources.tolist(), self.adjacency.indices.tolist()
+        found.add_edges_from(zip(sources, targets, strict=True))
+        return found
+
     def _edges_from(
         self, layer: int
     ) -> tuple[Int[np.ndarray, " edge"], Int[np.ndarray, " edge"]]:
@@ -331,10 +365,12 @@ def _check_adjacency(graph: LayeredGraph) -> None:
             "adjacency must hold each edge once and nothing else, but it has repeated, "
             "unsorted or zero entries: call its sum_duplicates() and eliminate_zeros()."
         )
-    source, target = graph.edge_sources, adjacency.indices
-    wrong = graph.layer_of[source] >= graph.layer_of[target]
+    # Targets are in order, so a unit's first edge tells for all of its edges.
+    units = np.flatnonzero(np.diff(adjacency.indptr))
+    first = adjacency.indices[adjacency.indptr[units]]
+    wrong = graph.layer_of[units] >= graph.layer_of[first]
     if wrong.any():
-        edge = int(np.argmax(wrong))
+        source, target, edge = units, first, int(np.argmax(wrong))
         raise GraphError(
             f"edges must run to a later layer, but unit {source[edge]} (layer "
             f"{graph.layer_of[source[edge]]}) feeds unit {target[edge]} (layer "

@@ -1,1 +1,1 @@
-"""Which unit feeds which column: one run of a model, read off the autograd graph."""
+"""Which unit feeds which column: one run of a model, with labels beside its numbers."""

@@ -1,307 +1,376 @@
 """What an operation between two layers does to the units that pass through it.
 
-torch-pruning takes every operation it does not know for an elementwise one, and guesses
-how wide a channel is after a flatten from the layer above (wrongly where two flattened
-tensors are concatenated). Here each operation of the autograd graph has a rule of its
-own, checked against the real shapes, and one without a rule is refused by name.
+Operations that move numbers are run once more, on the labels; those that mix numbers
+unite the labels of what they mix. An operation without a rule is taken to mix all it
+reads, and the report says so.
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+import torch
+from torch import Tensor
 
-INPUTS = 0
-"""The source of units that are channels (or features) of the inputs."""
-PIXELS = -1
-"""The source of units that are single positions of flattened inputs."""
+from sculpt_plugin.tracing.labels import TensorLabels, spread_out
+from sculpt_plugin.tracing.operation import Operation, added_to, axes_of, matrices
+from sculpt_plugin.tracing.sets import EMPTY
 
-
-@dataclass(frozen=True, eq=False)
-class Link:
-    """Which units of one source the columns of a tensor carry.
-
-    Attributes:
-        source: `INPUTS`, `PIXELS`, or the number of a weighted layer, from 1.
-        units: For each column (position along axis 1) the unit it carries, -1 if none.
-        whole: Whether each position still holds what the source had at that position,
-            so that a flatten can tell single positions apart.
-    """
-
-    source: int
-    units: Int[np.ndarray, " column"]
-    whole: bool = True
+STATISTICS = "leaves out the statistics that its units share"
+"""What is said of a norm or a softmax over units."""
+SOFTMAX = ("_log_softmax", "_safe_softmax", "_softmax")
 
 
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """A tensor between two layers: its shape and the units its columns carry."""
-
-    shape: tuple[int, ...]
-    links: tuple[Link, ...]
-
-
-class NotPassedOnError(Exception):
-    """Why an operation is not understood; the caller knows where it stands."""
-
-
-def block(signal: Signal, blocked: Bool[np.ndarray, " column"]) -> Signal:
-    """Empty the columns that something multiplies by zero.
-
-    Example:
-        >>> signal = Signal((1, 3), (Link(1, np.arange(3)),))
-        >>> block(signal, np.array([False, True, False])).links[0].units
-        array([ 0, -1,  2])
-    """
-    links = (
-        replace(link, units=np.where(blocked, -1, link.units)) for link in signal.links
-    )
-    return Signal(signal.shape, _merged(links))
-
-
-def blur(signal: Signal) -> Signal:
-    """Note that something mixed the positions within each unit.
-
-    Example:
-        >>> blur(Signal((1, 3, 4), (Link(1, np.arange(3)),))).links[0].whole
-        False
-    """
-    links = (replace(link, whole=False) for link in signal.links)
-    return Signal(signal.shape, _merged(links))
-
-
-def pass_on(
-    node: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]
-) -> Signal:
-    """Give what a node of the autograd graph makes of the units it gets.
+class Passing:
+    """Labels what operations make of labelled tensors.
 
     Args:
-        node: The node, as `tensor.grad_fn` gives it.
-        shape: Shape of the tensor it makes.
-        operands: What it gets; None stands for a constant.
+        labels: The labels of the run.
+        statistics: Whether a normalised unit depends on all the units whose mean,
+            variance or sum it was divided by. They tie every unit to every other, so
+            the graph leaves them out and only a check of the graph counts them.
 
-    Raises:
-        NotPassedOnError: The operation has no rule, or is used in another way.
+    Attributes:
+        approximated: What the last operation was taken to do, where this is not
+            exactly what it does.
+    """
+
+    def __init__(self, labels: TensorLabels, *, statistics: bool = False) -> None:
+        self.labels = labels
+        self.sets = labels.sets
+        self.statistics = statistics
+        self.approximated: str | None = None
+
+    def carry(self, operation: Operation) -> None:
+        """Label what an operation makes."""
+        self.approximated = None
+        rule = _RULES.get(operation.name)
+        if rule is not None:
+            found = rule(self, operation)
+        elif torch.Tag.pointwise in operation.func.tags:
+            found = self._pointwise(operation)
+        else:
+            self.approximated = f"takes {operation.name!r} to mix all it reads"
+            found = self._mix_all(operation)
+        for tensor, made in zip(operation.made, found, strict=False):
+            if made is not None:
+                self.labels.put(tensor, made)
+
+    def unite(self, labels: Tensor, axes: Iterable[int]) -> np.ndarray:
+        """Unite labels along some axes, which keep a size of one."""
+        found = spread_out(labels)
+        axes = sorted(axis % labels.ndim for axis in axes)
+        kept = [axis for axis in range(labels.ndim) if axis not in axes]
+        moved = found.transpose(*kept, *axes)
+        groups = math.prod(moved.shape[: len(kept)])
+        united = self.sets.unite(moved.reshape(groups, -1))
+        shape = [1 if axis in axes else found.shape[axis] for axis in range(found.ndim)]
+        united = united.reshape(shape)
+        # Axes along which nothing differs are as long again as they were.
+        full = [1 if axis in axes else size for axis, size in enumerate(labels.shape)]
+        return np.broadcast_to(united, full)
+
+    def _of(self, value: Any) -> Tensor | None:
+        return self.labels.of(value) if isinstance(value, Tensor) else None
+
+    def _pointwise(self, operation: Operation) -> list[Any]:
+        """Change each number by itself, or with those at its place."""
+        found = [self._of(x) for x in operation.operands]
+        joined = self._joined([x for x in found if x is not None])
+        made: list[Any] = [joined] * len(operation.made)
+        if operation.name in ("mul", "multiply"):
+            for factor in (operation.values["self"], operation.values["other"]):
+                if self._of(factor) is None:
+                    made = [self._where_zero(factor, joined, operation.made[0].shape)]
+        return made
+
+    def _where_zero(self, factor: Any, labels: Any, shape: Sequence[int]) -> Any:
+        """Empty what a constant zero is multiplied with."""
+        if not isinstance(factor, Tensor):
+            factor = torch.tensor(factor)
+        zero = factor == 0
+        if not bool(zero.any()):
+            return labels
+        return torch.where(zero.cpu(), EMPTY, _tensor(labels)).expand(shape)
+
+    def _joined(self, found: Sequence[Tensor]) -> Tensor | np.ndarray:
+        """Unite the labels of several tensors place by place."""
+        if len(found) == 1:
+            return found[0]
+        joined = spread_out(found[0])
+        for labels in found[1:]:
+            joined = self.sets.join(joined, spread_out(labels))
+        shape = torch.broadcast_shapes(*(labels.shape for labels in found))
+        return np.broadcast_to(joined, shape)
+
+    def _where(self, operation: Operation) -> list[Any]:
+        """Choose by a condition; a constant one chooses the labels too."""
+        condition = operation.values["condition"]
+        if "self" not in operation.values or self._of(condition) is not None:
+            return self._pointwise(operation)
+        yes, no = (self._of(operation.values[name]) for name in ("self", "other"))
+        return [
+            torch.where(
+                condition.cpu(), *(EMPTY if x is None else x for x in (yes, no))
+            )
+        ]
+
+    def _masked_fill(self, operation: Operation) -> list[Any]:
+        """Overwrite by a mask."""
+        mask, value = operation.values["mask"], self._of(operation.values["value"])
+        if self._of(mask) is not None:
+            return self._pointwise(operation)
+        old = self._of(operation.values["self"])
+        new = EMPTY if value is None else value
+        return [torch.where(mask.cpu(), new, EMPTY if old is None else old)]
+
+    def _copy(self, operation: Operation) -> list[Any]:
+        """Overwrite with another tensor."""
+        source = self._of(operation.values["src"])
+        return [torch.tensor(EMPTY) if source is None else source]
+
+    def _fill(self, operation: Operation) -> list[Any]:
+        """Overwrite with one number."""
+        value = self._of(operation.values.get("value"))
+        return [torch.tensor(EMPTY) if value is None else value]
+
+    def _constant(self, operation: Operation) -> list[Any]:
+        """Read nothing but a shape."""
+        return [None for _ in operation.made]
+
+    def _move(self, operation: Operation) -> list[Any]:
+        """Move numbers about: do the same to their labels."""
+        if operation.values.get("accumulate") or "reduce" in operation.values:
+            return self._mix_all(operation)
+        given = {}
+        for name, value in operation.values.items():
+            if name in ("index", "indices", "mask", "repeats"):
+                if any(self._of(x) is not None for x in _listed(value)):
+                    self.approximated = (
+                        f"takes {operation.name!r} at places that depend on the inputs "
+                        "to mix all it reads"
+                    )
+                    return self._mix_all(operation)
+                given[name] = value
+            elif name == "value" and not isinstance(value, Tensor):
+                given[name] = EMPTY
+            elif isinstance(value, list | tuple):
+                given[name] = [self._as_numbers(x) for x in value]
+            else:
+                given[name] = self._as_numbers(value)
+        positional = [
+            a.name for a in operation.func._schema.arguments if not a.kwarg_only
+        ]
+        args = [given.pop(name) for name in positional if name in given]
+        result = operation.func(*args, **given)
+        found = result if isinstance(result, list | tuple) else [result]
+        return [labels.to(torch.int32) for labels in found]
+
+    def _as_numbers(self, value: Any) -> Any:
+        """Give a tensor's labels as numbers that every operator takes."""
+        if not isinstance(value, Tensor):
+            return value
+        labels = self._of(value)
+        if labels is None:
+            return torch.full(value.shape, EMPTY, dtype=torch.float64)
+        return labels.double()
+
+    def _reduce(self, operation: Operation) -> list[Any]:
+        """Summarise numbers along some axes."""
+        if "other" in operation.values:
+            return self._pointwise(operation)
+        labels = self._of(operation.values.get("self", operation.values.get("input")))
+        assert labels is not None
+        axes = axes_of(operation, labels.ndim)
+        united = self.unite(labels, axes)
+        dropped = [n for axis, n in enumerate(united.shape) if axis not in axes]
+        return [
+            united if made.ndim == labels.ndim else united.reshape(dropped)
+            for made in operation.made
+        ]
+
+    def _along(self, operation: Operation) -> list[Any]:
+        """Mix numbers along an axis that stays: a running sum, a sort."""
+        labels = self._of(operation.values["self"])
+        assert labels is not None
+        return [self.unite(labels, axes_of(operation, labels.ndim))] * len(
+            operation.made
+        )
+
+    def _softmax(self, operation: Operation) -> list[Any]:
+        """Divide by a sum along an axis."""
+        labels = self._of(operation.values["self"])
+        assert labels is not None
+        return [self._normalised(labels, labels, axes_of(operation, labels.ndim))]
+
+    def _layer_norm(self, operation: Operation) -> list[Any]:
+        """Divide by what the last axes have in common."""
+        labels = self._of(operation.values["input"])
+        assert labels is not None
+        last = range(-len(operation.values["normalized_shape"]), 0)
+        found = self._normalised(labels, labels, last)
+        weight = operation.values.get("weight")
+        return [
+            found if weight is None else self._where_zero(weight, found, labels.shape)
+        ]
+
+    def _group_norm(self, operation: Operation) -> list[Any]:
+        """Divide by what the units of a group have in common."""
+        labels = self._of(operation.values["input"])
+        assert labels is not None
+        groups, weight = operation.values["group"], operation.values.get("weight")
+        grouped = labels.reshape(labels.shape[0], groups, -1)
+        found = _tensor(self._normalised(grouped, grouped, [2]))
+        found = found.reshape(labels.shape)
+        if weight is not None:
+            weight = weight.reshape(-1, *[1] * (labels.ndim - 2))
+            found = self._where_zero(weight, found, labels.shape)
+        return [found]
+
+    def _normalised(self, labels: Tensor, own: Any, axes: Iterable[int]) -> Any:
+        """Add the units behind a statistic, where these count."""
+        axes = list(axes)
+        if self.statistics:
+            both = self.sets.join(spread_out(own), self.unite(labels, axes))
+            return np.broadcast_to(both, labels.shape)
+        spread = differ(labels, axes)
+        if spread:
+            self.approximated = STATISTICS
+        return own
+
+    def _batch_norm(self, operation: Operation) -> list[Any]:
+        """Scale each unit; one that is scaled by zero passes nothing on."""
+        labels = self._of(operation.values["input"])
+        assert labels is not None
+        weight, found = operation.values.get("weight"), labels
+        if operation.values.get("training"):  # an instance norm's mean over positions
+            found = _tensor(self._within(labels, labels.ndim - 2))
+        if weight is not None:
+            weight = weight.reshape(-1, *[1] * (labels.ndim - 2))
+            found = self._where_zero(weight, found, labels.shape)
+        return [found]
+
+    def _pool(self, operation: Operation) -> list[Any]:
+        """Mix neighbouring positions of each unit."""
+        labels = self._of(operation.values.get("self", operation.values.get("input")))
+        assert labels is not None
+        spatial = int(re.findall(r"(\d)d", operation.name)[0])
+        if differ(labels, range(labels.ndim - spatial, labels.ndim)):
+            self.approximated = "takes a window for all positions of its unit"
+        return [self._within(labels, spatial)] * len(operation.made)
+
+    def _within(self, labels: Tensor, spatial: int) -> np.ndarray:
+        """Unite the labels of all positions of each unit."""
+        return self.unite(labels, range(labels.ndim - spatial, labels.ndim))
+
+    def _glu(self, operation: Operation) -> list[Any]:
+        """Gate one half of the units with the other."""
+        labels = self._of(operation.values["self"])
+        assert labels is not None
+        return [self._joined(labels.chunk(2, operation.values.get("dim", -1)))]
+
+    def _contract(self, operation: Operation) -> list[Any]:
+        """Multiply matrices of which the second holds no weights."""
+        left, right = matrices(operation)
+        below, above = self._of(left), self._of(right)
+        if above is None:
+            assert below is not None
+            above = torch.full(right.shape, EMPTY, dtype=torch.int32)
+        if below is None:
+            found = self._picked((left != 0).cpu(), above)
+        else:
+            rows, columns = self.unite(below, [-1]), self.unite(above, [-2])
+            found = self.sets.join(
+                spread_out(_tensor(rows)), spread_out(_tensor(columns))
+            )
+            found = np.broadcast_to(found, (*below.shape[:-1], above.shape[-1]))
+        made = _tensor(found).reshape(operation.made[0].shape)
+        added = self._of(operation.values["self"]) if added_to(operation) else None
+        return [made if added is None else self._joined([made, added])]
+
+    def _picked(self, mask: Tensor, labels: Tensor) -> Tensor:
+        """Sum those rows of labels that each row of a constant matrix picks."""
+        masks, which = mask.reshape(-1, mask.shape[-1]).unique(
+            dim=0, return_inverse=True
+        )
+        which = which.reshape(*mask.shape[:-1], 1)
+        found = torch.full(
+            (*mask.shape[:-1], labels.shape[-1]), EMPTY, dtype=torch.int32
+        )
+        for number, picked in enumerate(masks):
+            united = self.unite(labels[..., picked, :], [-2])
+            found = torch.where(which == number, _tensor(united), found)
+        return found
+
+    def _mix_all(self, operation: Operation) -> list[Any]:
+        """Let everything depend on everything."""
+        found = [self._of(x) for x in operation.operands]
+        every = [np.unique(spread_out(x)) for x in found if x is not None]
+        if not every:
+            return [None for _ in operation.made]
+        return [self.sets.unite(np.concatenate(every)[None])] * len(operation.made)
+
+
+def differ(labels: Tensor, axes: Iterable[int]) -> bool:
+    """Tell whether labels differ along some axes.
 
     Example:
-        >>> import torch
-        >>> made = torch.zeros(1, 2, 1, 3, requires_grad=True).flatten(1)
-        >>> channels = Signal((1, 2, 1, 3), (Link(1, np.arange(2)),))
-        >>> pass_on(made.grad_fn, (1, 6), [channels]).links[0].units
-        array([0, 0, 0, 1, 1, 1])
+        >>> differ(torch.tensor([[1, 1], [2, 2]]), [1])
+        False
     """
-    rule = _RULES.get(node.name())
-    if rule is None:
-        raise NotPassedOnError("what it does to the units is not known")
-    return rule(node, shape, operands)
+    shape = spread_out(labels).shape
+    return any(shape[axis] > 1 for axis in axes)
 
 
-def operation(node: Any) -> str:
-    """Name a node of the autograd graph as its user would.
-
-    Example:
-        >>> import torch
-        >>> operation(torch.ones(2, requires_grad=True).sum().grad_fn)
-        'sum'
-    """
-    name = re.sub(r"Backward\d*$", "", node.name())
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _elementwise(_: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Change each number by itself."""
-    signal = _only(operands)
-    if signal.shape != shape:
-        raise NotPassedOnError(_spread(signal.shape, shape))
-    return signal
+def _tensor(labels: Tensor | np.ndarray) -> Tensor:
+    """Give labels as a tensor."""
+    if isinstance(labels, Tensor):
+        return labels
+    return torch.from_numpy(np.array(labels, dtype=np.int32))
 
 
-def _join(node: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Combine tensors position by position: a residual add, a gate, a constant."""
-    signals = [signal for signal in operands if signal is not None]
-    for signal in signals:
-        if len(signal.shape) != len(shape) or signal.shape[:2] != shape[:2]:
-            raise NotPassedOnError(_spread(signal.shape, shape))
-    links = (
-        replace(link, whole=link.whole and signal.shape == shape)
-        for signal in signals
-        for link in signal.links
-    )
-    joined = Signal(shape, _merged(links))
-    if len(signals) < len(operands) and node.name() == "MulBackward0":
-        return block(joined, _zero_columns(node, shape))
-    return joined
+_Rule = Callable[[Passing, Operation], list[Any]]
 
-
-def _zero_columns(node: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Tell which columns a constant factor makes zero."""
-    factor = node._saved_self if node._saved_other is None else node._saved_other
-    sizes = (1,) * (len(shape) - factor.ndim) + tuple(factor.shape)
-    if any(size != 1 for axis, size in enumerate(sizes) if axis != 1):
-        raise NotPassedOnError(
-            f"its constant factor of shape {list(factor.shape)} differs within a unit"
-        )
-    zero = (factor.detach().flatten() == 0).cpu().numpy()
-    return np.broadcast_to(zero, (shape[1],))
-
-
-def _view(_: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Reshape the positions of each unit, or flatten them into columns."""
-    signal = _only(operands)
-    if signal.shape[:2] == shape[:2]:
-        return Signal(shape, signal.links)
-    if shape != (signal.shape[0], math.prod(signal.shape[1:])):
-        raise NotPassedOnError(
-            f"it turns shape {list(signal.shape)} into {list(shape)}, and only a "
-            "flatten of all but the batch axis keeps units apart"
-        )
-    positions = math.prod(signal.shape[2:])
-    return Signal(shape, tuple(_flattened(link, positions) for link in signal.links))
-
-
-def _flattened(link: Link, positions: int) -> Link:
-    """Give each position of a unit a column of its own."""
-    units = np.repeat(link.units, positions)
-    if link.source != INPUTS or not link.whole:
-        return replace(link, units=units)
-    pixels = units * positions + np.tile(np.arange(positions), len(link.units))
-    return replace(link, source=PIXELS, units=np.where(units < 0, -1, pixels))
-
-
-def _concatenate(node: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Put the columns of several tensors next to each other."""
-    axis = _axes(node, len(shape))[0]
-    signals = [signal for signal in operands if signal is not None]
-    if len(signals) < len(operands):
-        raise NotPassedOnError("one of its tensors does not depend on the inputs")
-    if axis == 0:
-        raise NotPassedOnError("it joins along the batch axis")
-    links = []
-    start = 0
-    for signal in signals:
-        for link in signal.links:
-            units = link.units
-            if axis == 1:
-                units = np.full(shape[1], -1)
-                units[start : start + signal.shape[1]] = link.units
-            links.append(replace(link, units=units, whole=link.whole and axis == 1))
-        start += signal.shape[1]
-    return Signal(shape, _merged(links))
-
-
-def _reduce(node: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Summarise each unit over its positions."""
-    signal = _only(operands)
-    axes = _axes(node, len(signal.shape))
-    if not axes or min(axes) < 2:
-        raise NotPassedOnError(
-            f"it reduces axes {axes or 'all'}, and units are on axis 1"
-        )
-    return blur(Signal(shape, signal.links))
-
-
-def _squeeze(node: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Drop or add an axis of size one behind the unit axis."""
-    signal = _only(operands)
-    axes = _axes(node, max(len(signal.shape), len(shape)))
-    if min(axes) < 2:
-        raise NotPassedOnError(f"it changes axis {min(axes)}, and units are on axis 1")
-    return Signal(shape, signal.links)
-
-
-def _pool(node: Any, shape: tuple[int, ...], operands: Sequence[Signal | None]):
-    """Mix neighbouring positions of each unit."""
-    signal = _only(operands)
-    spatial = int(re.findall(r"(\d)D", node.name())[0])
-    if len(shape) != spatial + 2 or signal.shape[:2] != shape[:2]:
-        raise NotPassedOnError(
-            f"it pools {spatial} axes of a tensor of shape {list(signal.shape)}, which "
-            "leaves no batch axis and unit axis"
-        )
-    return blur(Signal(shape, signal.links))
-
-
-def softmax_over_units(node: Any, shape: tuple[int, ...]) -> bool:
-    """Tell whether a node is a softmax over the unit axis.
-
-    Example:
-        >>> import torch
-        >>> made = torch.zeros(1, 2, requires_grad=True).softmax(-1)
-        >>> softmax_over_units(made.grad_fn, (1, 2))
-        True
-    """
-    names = ("SoftmaxBackward0", "LogSoftmaxBackward0")
-    return node.name() in names and _axes(node, len(shape)) == [1]
-
-
-def _only(operands: Sequence[Signal | None]) -> Signal:
-    """Give the one tensor that an operation reads."""
-    signal = operands[0]
-    if len(operands) != 1 or signal is None:
-        raise NotPassedOnError("it reads more than one tensor")
-    return signal
-
-
-def _merged(links: Any) -> tuple[Link, ...]:
-    """Drop links that carry nothing, or say what another one says."""
-    kept: list[Link] = []
-    for link in links:
-        if (link.units >= 0).any() and not any(
-            link.source == other.source
-            and link.whole == other.whole
-            and np.array_equal(link.units, other.units)
-            for other in kept
-        ):
-            kept.append(link)
-    return tuple(kept)
-
-
-def _axes(node: Any, dimensions: int) -> list[int]:
-    """Read the axes of an operation, which autograd saves as unsigned numbers."""
-    saved = node._saved_dim
-    axes = (saved,) if isinstance(saved, int) else saved
-    # -1 is saved as 2 ** 64 - 1.
-    signed = (axis - 2**64 if axis >= 2**63 else axis for axis in axes)
-    return sorted(axis % dimensions for axis in signed)
-
-
-def _spread(found: tuple[int, ...], made: tuple[int, ...]) -> str:
-    """Say that units are copied along an axis."""
-    return f"it spreads shape {list(found)} over shape {list(made)}"
-
-
-_Rule = Callable[[Any, tuple[int, ...], Sequence[Signal | None]], Signal]
-
-_ELEMENTWISE = (
-    "Abs Alias Celu Clamp ClampMax ClampMin Clone Cos Elu Erf Exp Gelu Hardshrink "
-    "Hardsigmoid Hardswish Hardtanh LeakyRelu Log LogSigmoid Mish Neg Pow Reciprocal "
-    "Relu RreluWithNoise Rsqrt Sigmoid Sign Silu Sin Softplus Softshrink Sqrt Tanh "
-    "Threshold ToCopy"
-)
+_NAMES: dict[_Rule, str] = {
+    Passing._pointwise: "_prelu_kernel _to_copy complex floor_divide hardswish "
+    "log_sigmoid_forward native_dropout polar rrelu_with_noise rsub",
+    Passing._where: "where",
+    Passing._masked_fill: "masked_fill",
+    Passing._copy: "copy",
+    Passing._fill: "fill zero",
+    Passing._constant: "bernoulli empty_like full_like new_empty new_empty_strided "
+    "new_full new_ones new_zeros ones_like rand_like randint_like randn_like "
+    "uniform zeros_like",
+    Passing._move: "cat channel_shuffle constant_pad_nd diag_embed flip gather im2col "
+    "index index_put index_select masked_scatter pixel_shuffle pixel_unshuffle "
+    "reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave "
+    "replication_pad1d replication_pad2d replication_pad3d roll rot90 scatter "
+    "select_scatter slice_scatter stack take tril triu "
+    "upsample_nearest1d upsample_nearest2d upsample_nearest3d "
+    "_upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d",
+    Passing._reduce: "all amax amin any argmax argmin count_nonzero linalg_vector_norm "
+    "logsumexp max mean median min nanmedian nansum norm prod std std_mean sum var "
+    "var_mean",
+    Passing._along: "cummax cummin cumprod cumsum logcumsumexp sort topk",
+    Passing._softmax: " ".join(SOFTMAX),
+    Passing._layer_norm: "native_layer_norm _fused_rms_norm",
+    Passing._group_norm: "native_group_norm",
+    Passing._batch_norm: "native_batch_norm cudnn_batch_norm miopen_batch_norm "
+    "_native_batch_norm_legit _native_batch_norm_legit_no_training",
+    Passing._pool: "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d "
+    "adaptive_max_pool3d avg_pool2d avg_pool3d max_pool2d_with_indices "
+    "max_pool3d_with_indices mkldnn_max_pool2d mkldnn_max_pool3d "
+    "_upsample_bicubic2d_aa _upsample_bilinear2d_aa upsample_bicubic2d "
+    "upsample_bilinear2d upsample_linear1d upsample_trilinear3d",
+    Passing._glu: "glu",
+    Passing._contract: "addmm addmv baddbmm bmm dot mm mv",
+}
 _RULES: dict[str, _Rule] = {
-    **{f"{name}Backward0": _elementwise for name in _ELEMENTWISE.split()},
-    **{f"{name}Backward1": _elementwise for name in ("Clamp", "Rsub")},
-    **{f"{name}Backward0": _join for name in ("Add", "Sub", "Mul", "Div")},
-    **{f"{name}Backward0": _view for name in ("View", "UnsafeView", "ReshapeAlias")},
-    "CatBackward0": _concatenate,
-    **{f"{name}Backward0": _reduce for name in ("Amax", "Amin")},
-    **{f"{name}Backward1": _reduce for name in ("Mean", "Sum")},
-    "UnsqueezeBackward0": _squeeze,
-    **{f"SqueezeBackward{number}": _squeeze for number in (1, 2)},
-    **{
-        f"{name}{spatial}D{ending}Backward0": _pool
-        for spatial in (2, 3)
-        for name, ending in (
-            ("MaxPool", "WithIndices"),
-            ("AvgPool", ""),
-            ("AdaptiveAvgPool", ""),
-            ("AdaptiveMaxPool", ""),
-        )
-    },
-    "MkldnnMaxPool2DBackward0": _pool,
-    "MkldnnMaxPool3DBackward0": _pool,
+    name: rule for rule, names in _NAMES.items() for name in names.split()
 }

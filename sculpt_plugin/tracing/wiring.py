@@ -1,300 +1,215 @@
-"""Which units every weighted layer of a model reads, found by running it once.
+"""Which units every layer of a model reads, found by running it once."""
 
-Hooks remember which tensors enter and leave each layer, and the autograd graph of that
-one run says what happens in between.
-"""
-
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor, nn
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from sculpt_plugin.errors import ModelError, TraceError
-from sculpt_plugin.inputs import undisturbed
-from sculpt_plugin.tracing.passing import (
-    INPUTS,
-    Link,
-    NotPassedOnError,
-    Signal,
-    block,
-    blur,
-    operation,
-    pass_on,
-    softmax_over_units,
+from sculpt_plugin.inputs import Inputs, flat_tensors, undisturbed
+from sculpt_plugin.tracing.following import Follower, WiredLayer, follow
+from sculpt_plugin.tracing.input_units import (
+    Axis,
+    InputUnits,
+    ReadDifferentlyError,
+    axes_at_first,
 )
-from sculpt_plugin.tracing.recording import Call, Run, record
-from sculpt_plugin.tracing.traceable import (
-    AXES,
-    KINDS,
-    SUPPORTED,
-    WEIGHTED,
-    checked,
-    class_name,
-    parts,
-)
-
-
-@dataclass(frozen=True, eq=False)
-class WiredLayer:
-    """A weighted layer, what is left of its weights, and what its columns carry.
-
-    Attributes:
-        name: Dotted path of the layer in the model.
-        kind: `linear`, `conv1d`, `conv2d` or `conv3d`.
-        kept: Whether unit `i` has a weight other than zero on input column `j`, at any
-            position of its kernel.
-        reads: Which units of which sources the columns carry.
-    """
-
-    name: str
-    kind: str
-    kept: Bool[np.ndarray, "unit column"]
-    reads: tuple[Link, ...]
+from sculpt_plugin.tracing.labels import spread_out
+from sculpt_plugin.tracing.naming import check_placed
+from sculpt_plugin.tracing.operation import tensors_in
+from sculpt_plugin.tracing.sets import EMPTY
 
 
 @dataclass(frozen=True, eq=False)
 class Wiring:
-    """All weighted layers in the order in which they run, the output layer last.
+    """All units of a model, and which of them each layer reads.
 
     Attributes:
-        input_shape: Shape of one input, without the batch axis.
-        layers: The layers; a link's source `n` is `layers[n - 1]`.
+        follower: The run: its layers, its sets of units, its notes.
+        outputs: The labels of the output units, and which layer they are where they
+            are just the units of one layer.
+        axes: How each input was read.
     """
 
-    input_shape: tuple[int, ...]
-    layers: tuple[WiredLayer, ...]
+    follower: Follower
+    outputs: "Outputs"
+    axes: tuple[Axis, ...]
+
+    @property
+    def inputs(self) -> list[InputUnits]:
+        """The units of each input tensor."""
+        return self.follower.inputs
+
+    @property
+    def layers(self) -> list[WiredLayer]:
+        """The layers with weights, in the order in which they ran."""
+        return self.follower.layers
 
 
-def wire(model: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> Wiring:
-    """Find which units every weighted layer of a model reads.
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What the outputs are made of.
+
+    Attributes:
+        columns: The label of each output unit.
+        layer: The number of the layer whose units they are; None for a mixture.
+        numbers: Which of the output tensors depend on the inputs.
+        axes: For each of these the axis that tells units apart, or None where
+            each position is a unit.
+    """
+
+    columns: Int[np.ndarray, " column"]
+    layer: int | None
+    numbers: tuple[int, ...]
+    axes: tuple[int | None, ...]
+
+
+def wire(model: Any, example_inputs: Inputs) -> Wiring:
+    """Find which units every layer of a model reads.
 
     Args:
         model: The model, left as it was found.
         example_inputs: A batch of inputs, of any values.
 
-    Returns:
-        The layers with their links, as numpy arrays.
-
     Raises:
         ModelError: The model cannot run on the inputs.
-        TraceError: The model holds something whose units are not understood.
+        TraceError: Nothing in the model can be followed.
 
     Example:
         >>> import torch
         >>> net = nn.Sequential(nn.Conv1d(2, 3, 1), nn.Flatten(), nn.Linear(6, 1))
-        >>> convolution, linear = wire(net, torch.zeros(1, 2, 2)).layers
-        >>> linear.reads[0].source, linear.reads[0].units
-        (1, array([0, 0, 1, 1, 2, 2]))
+        >>> wiring = wire(net, torch.zeros(1, 2, 2))
+        >>> [layer.name for layer in wiring.layers], wiring.outputs.layer
+        (['0', '2'], 1)
     """
-    inputs = checked(model, example_inputs)
+    check(model, example_inputs)
+    axes = axes_at_first(list(tensors_in(example_inputs)))
     with undisturbed(model):
-        run = record(model, inputs)
-        signals = _follow(model, run)
-        _check_output(run, signals[run.root])
-        layers = [call for call in run.calls if isinstance(call.module, WEIGHTED)]
-        return Wiring(
-            input_shape=tuple(inputs.shape[1:]),
-            layers=tuple(
-                WiredLayer(
-                    name=call.name,
-                    kind=next(
-                        k for t, k in KINDS.items() if isinstance(call.module, t)
-                    ),
-                    kept=_kept(call.name, call.module),
-                    reads=signals[call.source].links,
-                )
-                for call in layers
-            ),
+        while True:
+            try:
+                follower, output = follow(model, example_inputs, axes)
+            except ReadDifferentlyError as found:
+                axes[found.number] = found.axis
+                continue
+            return Wiring(follower, outputs_of(follower, output), tuple(axes))
+
+
+def check(model: Any, example_inputs: Any) -> None:
+    """Refuse what a trace cannot begin with.
+
+    Raises:
+        ModelError: The model is no `nn.Module`, or the inputs do not fit it.
+
+    Example:
+        >>> import torch
+        >>> check(nn.Linear(2, 1), torch.zeros(2))
+        Traceback (most recent call last):
+            ...
+        sculpt_plugin.errors.ModelError: example_inputs must have a batch axis and ...
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"model must be a torch.nn.Module, got {type(model).__name__}: pass the "
+            "model itself, not its weights."
         )
-
-
-def _follow(model: nn.Module, run: Run) -> dict[Any, Signal]:
-    """Carry units from the inputs to the output, node by node."""
-    _check_cuts(run)
-    numbers = _numbers(run)
-    signals: dict[Any, Signal] = {}
-    stack = [run.root]
-    while stack:
-        node = stack[-1]
-        parents = _parents(run, node)
-        waiting = [p for p in parents if p is not None and p not in signals]
-        if node not in signals and waiting:
-            stack.extend(waiting)
-            continue
-        stack.pop()
-        if node not in signals:
-            operands = [None if p is None else signals[p] for p in parents]
-            signals[node] = _signal(model, run, node, operands, numbers)
-    reached = {call.module for node, call in run.made_by.items() if node in signals}
-    for name, module in parts(model):
-        if isinstance(module, SUPPORTED) and module not in reached:
-            raise TraceError(
-                f"The output must depend on every layer, and does not depend on "
-                f"{name!r}: take that layer out of the model."
-            )
-    return signals
-
-
-def _numbers(run: Run) -> dict[nn.Module, int]:
-    """Number the weighted layers in the order in which they ran, from 1."""
-    numbers: dict[nn.Module, int] = {}
-    for call in run.calls:
-        if isinstance(call.module, WEIGHTED):
-            if call.module in numbers:
-                raise TraceError(
-                    f"Layer {call.name!r} must run once, and runs several times with "
-                    "the same weights: give each use a layer of its own."
-                )
-            numbers[call.module] = len(numbers) + 1
-    return numbers
-
-
-def _parents(run: Run, node: Any) -> list[Any]:
-    """Give the nodes that a node reads; a layer reads what entered it."""
-    if node in run.made_by:
-        return [run.made_by[node].source]
-    return [parent for parent, _ in node.next_functions]
-
-
-def _signal(
-    model: nn.Module,
-    run: Run,
-    node: Any,
-    operands: list[Signal | None],
-    numbers: dict[nn.Module, int],
-) -> Signal:
-    """Say which units the tensor carries that a node makes."""
-    if node in run.made_by:
-        return _leave(run.made_by[node], operands[0], numbers)
-    variable = getattr(node, "variable", None)
-    if variable is run.leaf:
-        shape = tuple(run.leaf.shape)
-        return Signal(shape, (Link(INPUTS, np.arange(shape[1])),))
-    if variable is not None:
-        name = next((n for n, p in model.named_parameters() if p is variable), "?")
-        raise TraceError(
-            f"Parameter {name!r} must be used by its own layer, and is used outside of "
-            "it: call the layer as a module."
+    tensors = list(tensors_in(example_inputs))
+    if not tensors:
+        raise ModelError(
+            "example_inputs must be a tensor, or a tuple or dict with tensors, got "
+            f"{type(example_inputs).__name__}."
         )
-    try:
-        made = tuple(node._input_metadata[0].shape)
-        if len(node._input_metadata) > 1:
-            raise NotPassedOnError("it makes several tensors")
-        if node is run.root and softmax_over_units(node, made) and operands[0]:
-            return operands[0]
-        return pass_on(node, made, operands)
-    except NotPassedOnError as reason:
-        near = _near(run, operands)
+    check_placed(model)
+    parameter = next(model.parameters(), None)
+    if parameter is None:
         raise TraceError(
-            "Every operation between layers must keep units apart, and "
-            f"{operation(node)!r} {near} is not known to: {reason}. Trace the model "
-            "without it."
-        ) from None
-
-
-def _leave(call: Call, operand: Signal | None, numbers: dict[nn.Module, int]) -> Signal:
-    """Say which units leave a layer, a norm or a PReLU."""
-    label = f"{call.name!r} ({class_name(call.module)})"
-    if operand is None:
-        raise TraceError(
-            f"Layer {label} must read the inputs, and reads only constants or a "
-            "detached tensor: take it out of the model."
+            f"model must have weights, and {type(model).__name__} has none: there is "
+            "nothing to trace."
         )
-    axes = next((n for t, n in AXES.items() if isinstance(call.module, t)), None)
-    if axes not in (None, len(call.entered)):
-        raise TraceError(
-            f"Layer {label} must get a tensor with {axes} axes, batch and units first, "
-            f"and gets shape {list(call.entered)}: reshape it, or trace the model "
-            "without it."
-        )
-    if call.module in numbers:
-        return Signal(call.left, (Link(numbers[call.module], np.arange(call.left[1])),))
-    weight = call.module.weight
-    if isinstance(call.module, _InstanceNorm):
-        operand = blur(operand)
-    if isinstance(call.module, nn.PReLU) or weight is None:
-        return operand
-    _check_finite(call.name, call.module)
-    return block(operand, (weight.detach() == 0).cpu().numpy())
-
-
-def _near(run: Run, operands: list[Signal | None]) -> str:
-    """Say after which layers an operation stands."""
-    links = [link for signal in operands if signal is not None for link in signal.links]
-    return f"after {_sources(run, links)}" if links else "on a constant"
-
-
-def _sources(run: Run, links: Iterable[Link]) -> str:
-    """Name the sources of some links."""
-    layers = [call.name for call in run.calls if isinstance(call.module, WEIGHTED)]
-    numbers = sorted({max(link.source, INPUTS) for link in links})
-    return " and ".join(
-        repr(layers[number - 1]) if number > INPUTS else "the inputs"
-        for number in numbers
-    )
-
-
-def _check_cuts(run: Run) -> None:
-    """Refuse operations that pass information on without autograd seeing it."""
-    for name, node in run.cuts:
-        seen, stack = {node}, [node]
-        while stack:
-            node = stack.pop()
-            if getattr(node, "variable", None) is run.leaf:
-                raise TraceError(
-                    f"Every path from the inputs to the output must be differentiable, "
-                    f"and {name!r} is not: take it out of the model's forward."
-                )
-            parents = {parent for parent, _ in node.next_functions} - seen - {None}
-            seen |= parents
-            stack.extend(parents)
-
-
-def _check_output(run: Run, signal: Signal) -> None:
-    """Refuse an output that is not made of the units of one layer."""
-    sources = sorted({max(link.source, INPUTS) for link in signal.links})
-    if len(sources) == 1 and sources[0] != INPUTS:
-        return
-    raise TraceError(
-        "The output must be the units of one layer, and is made of "
-        f"{_sources(run, signal.links) or 'nothing'}: put a Linear or convolution "
-        "layer last."
-    )
-
-
-def _kept(name: str, layer: Any) -> np.ndarray:
-    """Tell which weights are left, with a column for each real input channel."""
-    _check_finite(name, layer)
-    # A Linear has a kernel of one position.
-    kept = (layer.weight.detach()[:, :, None] != 0).flatten(2).any(2).cpu().numpy()
-    groups = getattr(layer, "groups", 1)
-    if groups == 1:
-        return kept
-    rows, columns = kept.shape
-    # Group g makes the g-th share of the units from the g-th share of the columns.
-    wide = np.zeros((groups, rows // groups, groups, columns), dtype=bool)
-    each = np.arange(groups)
-    wide[each, :, each, :] = kept.reshape(groups, rows // groups, columns)
-    return wide.reshape(rows, groups * columns)
-
-
-def _check_finite(name: str, layer: Any) -> None:
-    """Refuse weights that are no numbers."""
-    for kind in ("weight", "bias"):
-        values = getattr(layer, kind)
-        if values is None:
-            continue
-        if values.is_meta:
+    for tensor in tensors:
+        shape = list(tensor.shape)
+        if 0 in shape:
+            raise ModelError(f"example_inputs must not be empty, got shape {shape}.")
+        if tensor.device != parameter.device:
             raise ModelError(
-                f"Layer {name!r} is on the meta device and has no {kind} values: load "
-                "the model's weights first."
+                "example_inputs must be on the model's device "
+                f"{str(parameter.device)!r}, got {str(tensor.device)!r}: move one of "
+                "them with .to(...)."
             )
-        if not bool(values.isfinite().all()):
-            raise TraceError(
-                f"Layer {name!r} must have finite numbers only, and its {kind} holds "
-                "NaN or infinity: train it again, or load another checkpoint."
-            )
+    if isinstance(example_inputs, Tensor) and example_inputs.ndim < 2:
+        raise ModelError(
+            "example_inputs must have a batch axis and a unit axis, got shape "
+            f"{list(example_inputs.shape)}: for one sample, pass example_inputs[None]."
+        )
+
+
+def outputs_of(follower: Follower, output: Any) -> Outputs:
+    """Find the units of the outputs.
+
+    Raises:
+        TraceError: Nothing leads from the inputs to the outputs.
+    """
+    for tensor in flat_tensors(output):
+        follower.allow_softmax(tensor)
+    found = [follower.labels.of(x) for x in flat_tensors(output)]
+    numbers = tuple(i for i, labels in enumerate(found) if labels is not None)
+    labelled = [labels for labels in found if labels is not None]
+    different = [np.unique(spread_out(labels)) for labels in labelled]
+    if not any((labels != EMPTY).any() for labels in different):
+        raise TraceError(
+            "The output must depend on example_inputs, and nothing leads from one to "
+            f"the other: the model gives {type(output).__name__}."
+        )
+    every = np.unique(np.concatenate(different))
+    members = follower.labels.sets.table(every)
+    read = _read_units(follower)
+    for number, layer in enumerate(follower.layers):
+        own = np.arange(layer.first, layer.first + len(layer.kept))
+        alone = np.array_equal(members[:, 0], own) and (members[:, 1:] < 0).all()
+        if len(labelled) == 1 and alone and not read[own].any():
+            return Outputs(every, number, numbers, (None,))
+    axes = tuple(_unit_axis(labels) for labels in labelled)
+    columns = []
+    for labels, axis in zip(labelled, axes, strict=True):
+        if axis is None:
+            columns.append(labels[0].reshape(-1).numpy())
+        else:
+            others = [a for a in range(labels.ndim) if a != axis]
+            united = follower.unite(labels, others)
+            columns.append(united.reshape(-1))
+    return Outputs(np.concatenate(columns), None, numbers, axes)
+
+
+def _read_units(follower: Follower) -> Bool[np.ndarray, " unit"]:
+    """Tell which units feed others."""
+    sets = follower.labels.sets
+    read = np.zeros(sets.unit_count + 1, dtype=bool)
+    for layer in follower.layers:
+        read[sets.table(layer.columns)] = True
+    for junction in sets.junctions:
+        read[np.concatenate(junction.members)] = True
+    return read[:-1]
+
+
+def _unit_axis(labels: Tensor) -> int | None:
+    """Find the axis of an output that tells units apart; None if all of them do."""
+    found = spread_out(labels)
+    differing = [axis for axis in range(1, found.ndim) if found.shape[axis] > 1]
+    if len(differing) == 1:
+        return differing[0]
+    if not differing:
+        return 1 if labels.ndim > 1 else None
+    if labels[0].numel() <= _POSITIONS:
+        return None
+    return min(differing, key=lambda axis: _mixture(found, axis))
+
+
+def _mixture(labels: Int[np.ndarray, "..."], axis: int) -> float:
+    """Tell how many different sets of units there are at one place of an axis."""
+    slices = np.moveaxis(labels, axis, 0)
+    return float(np.mean([len(np.unique(part)) for part in slices]))
+
+
+_POSITIONS = 4096
+"""Outputs with more positions than this have a unit for each place of one axis."""
