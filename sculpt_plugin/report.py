@@ -3,20 +3,22 @@
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import nn
 
 from sculpt_plugin.analysis.chain import outputs_alike_in
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
+from sculpt_plugin.analysis.louvain import RESTARTS, SEED, compared
 from sculpt_plugin.analysis.modules import Method, detect
-from sculpt_plugin.analysis.trace import coverage, trace
+from sculpt_plugin.analysis.trace import read
 from sculpt_plugin.drawing.naming import abbreviated, shortened
+from sculpt_plugin.inputs import Inputs
 
 if TYPE_CHECKING:
     import rich.console
@@ -34,8 +36,9 @@ class Report:
         graph: All units and edges, dead ones included.
         hierarchy: The modules and which feeds which.
         settings: The arguments of the analysis.
-        evidence: What the report rests on: `coverage` of the model by the trace, and
-            `consensus` where other networks of the same task were asked as well.
+        evidence: What the report rests on: `coverage` of the model by the trace,
+            `consensus` where other networks of the same task were asked as well, and
+            `second_opinion` where `louvain` was set beside the paper's method.
     """
 
     graph: LayeredGraph
@@ -88,6 +91,8 @@ class Report:
             "edges": [[*pair, count] for pair, count in self.hierarchy.edges.items()],
             "coverage": dict(self.evidence["coverage"]),
             **self._consensus(),
+            **self._approximations(),
+            **self._second_opinion(),
             "settings": dict(self.settings),
             "versions": _versions(),
         }
@@ -100,6 +105,22 @@ class Report:
         """Give the consensus as data, where there is one."""
         found = self.evidence.get("consensus")
         return {} if found is None else {"consensus": found.to_dict()}
+
+    def _approximations(self) -> dict[str, Any]:
+        """Give as data what is not exact, where anything is not."""
+        found = [
+            {"layer": name, **asdict(clusters.approximation)}
+            for name, clusters in zip(
+                self.graph.names, self.hierarchy.clusters, strict=False
+            )
+            if clusters.approximation is not None
+        ]
+        return {"approximations": found} if found else {}
+
+    def _second_opinion(self) -> dict[str, Any]:
+        """Give the comparison of two methods as data, where there is one."""
+        found = self.evidence.get("second_opinion")
+        return {} if found is None else {"second_opinion": dict(found)}
 
     def _layer(self, number: int) -> dict[str, Any]:
         """Describe one layer by the modules of its units."""
@@ -140,18 +161,42 @@ class Report:
             f"{self.graph.unit_count - dead} live units, {dead} dead; "
             f"{self.graph.edge_count} edges\n"
             "separable: shares no input with another module of its level"
+            f"{self._approximated_line()}{self._second_opinion_line()}"
         )
         return table
+
+    def _approximated_line(self) -> str:
+        """Say in one line what is not exact."""
+        found = self._approximations().get("approximations", [])
+        if not found:
+            return ""
+        rows = max(layer["rows"] for layer in found)
+        return (
+            f"\napproximated: {len(found)} of {self.graph.depth} layers, with up to "
+            f"{rows:,} different rows"
+        )
+
+    def _second_opinion_line(self) -> str:
+        """Say in one line how far two methods agree."""
+        found = self.evidence.get("second_opinion")
+        if found is None:
+            return ""
+        scores = (f"{name} {score:.3f}" for name, score in found["modularity"].items())
+        return (
+            f"\nmodularity: {', '.join(scores)}"
+            f"\nadjusted Rand index of the two: {found['adjusted_rand_index']:.3f}"
+        )
 
 
 def analyze(
     model: nn.Module,
-    example_inputs: Tensor | Sequence[Tensor],
+    example_inputs: Inputs,
     *,
     hops: int | None = None,
     merge_threshold: float = 0.9,
     modularity_threshold: float = 0.2,
     method: Method = "agglomerative",
+    verify: bool = False,
 ) -> Report:
     """Find the modules of a sparse network and the hierarchy they form.
 
@@ -161,7 +206,8 @@ def analyze(
 
     Args:
         model: The model, left as it was found.
-        example_inputs: A batch of inputs of the right shape, of any values.
+        example_inputs: What the model is called with: a tensor, a tuple of arguments or
+            a dict of named ones, of the right shapes and any values.
         hops: How many edges to look ahead when units are compared. None: to the
             outputs.
         merge_threshold: The share of edges above which clusters of neighbouring layers
@@ -169,7 +215,11 @@ def analyze(
         modularity_threshold: How strong the modular structure of a layer must be to be
             taken without further tests. The paper takes 0.2, and 0.3 for images.
         method: How modules are found: `agglomerative` is the paper's way,
-            `bidirectional` our own, to which none of the three settings applies.
+            `bidirectional` our own, to which none of the three settings applies;
+            `louvain` finds communities, and the report compares them with the paper's
+            modules, which the settings are for.
+        verify: Whether to check the graph on the model itself, by changing units; the
+            result is in `evidence["coverage"]["verified"]`.
 
     Returns:
         The report.
@@ -196,9 +246,10 @@ def analyze(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    found = read(model, example_inputs, verify=verify)
     return explain(
-        trace(model, example_inputs),
-        covered=coverage(model),
+        found.graph,
+        covered=found.coverage,
         hops=hops,
         merge_threshold=merge_threshold,
         modularity_threshold=modularity_threshold,
@@ -221,7 +272,7 @@ def explain(
 
     Args:
         graph: All units and edges.
-        covered: What `coverage` said of the model that the graph stands for.
+        covered: What `read` said of the model that the graph stands for.
         hops: As for `analyze`, like the rest.
         merge_threshold: As for `analyze`.
         modularity_threshold: As for `analyze`.
@@ -245,8 +296,15 @@ def explain(
         "merge_threshold": merge_threshold,
         "modularity_threshold": modularity_threshold,
     }
-    found = detect(graph, **settings, method=method, alike=alike)
-    return Report(graph, found, {**settings, "method": method}, {"coverage": covered})
+    evidence: dict[str, Any] = {"coverage": covered}
+    if method == "louvain":
+        found = detect(graph, method=method)
+        paper = detect(graph, **settings)
+        evidence["second_opinion"] = compared(graph, found, paper)
+        settings |= {"seed": SEED, "restarts": RESTARTS}
+    else:
+        found = detect(graph, **settings, method=method, alike=alike)
+    return Report(graph, found, {**settings, "method": method}, evidence)
 
 
 def _named(letter: str, numbers: Sequence[int]) -> str:

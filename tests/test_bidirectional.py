@@ -14,6 +14,7 @@ from sculpt_plugin import tasks
 from sculpt_plugin.analysis.bidirectional import join_both_ways
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.modules import Method, detect
+from sculpt_plugin.errors import GraphError
 
 REFERENCE = Path(__file__).parents[2] / "shared/reference/networks.jsonl.gz"
 
@@ -205,3 +206,14 @@ def test_published_networks_are_read_better_than_by_the_paper() -> None:
                 counts[end] += (same(ends[end]) == same(np.array(true))).all()
     assert (right["bidirectional"] > right["agglomerative"]).all()
     assert right["bidirectional"][0] >= 0.9 * len(networks)
+
+
+def test_inputs_too_many_to_compare_at_every_scale_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Output 0 reads all inputs, output 1 some of them: scales must tell them apart.
+    monkeypatch.setattr("sculpt_plugin.analysis.bidirectional._MOST_BYTES", 10)
+    edges = [(0, 2), (1, 3), (2, 4), (3, 4), (3, 5)]
+    graph = LayeredGraph.from_edges((2, 2, 2), edges)
+    with pytest.raises(GraphError, match="2 live inputs and 6 live units in 3 layers"):
+        detect(graph, method="bidirectional")

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from rich.console import Console
 from torch import nn
 from torch.nn.utils import prune
 
-from sculpt_plugin.errors import GraphError, TraceError
+from sculpt_plugin.analysis.hierarchy import Approximation
+from sculpt_plugin.errors import GraphError
 from sculpt_plugin.pruning.masks import Masks, attach
 from sculpt_plugin.report import analyze
 
@@ -114,13 +116,64 @@ def test_an_all_dead_network_is_refused_with_advice():
         analyze(model, torch.zeros(1, 3))
 
 
-def test_what_cannot_be_traced_is_refused_by_name():
+def test_what_is_not_exact_is_named_in_the_report():
     model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
-    with pytest.raises(TraceError, match="'1'"):
-        analyze(model, torch.zeros(1, 3))
+    found = analyze(model, torch.zeros(1, 3), verify=True).to_dict()["coverage"]
+    assert found["layers"][1]["coverage"] == "approximated"
+    assert found["approximated"] == 8 / (16 + 8 + 10)
+    assert found["verified"]["missed"] == 0
 
 
 def test_coverage_is_complete_where_a_model_is_traced():
     coverage = analyze(two_halves(), torch.zeros(1, 4)).to_dict()["coverage"]
     assert coverage["exact"] == 1.0
     assert coverage["parameters"] == 4 * 3 + 3 + 3 * 2 + 2
+
+
+def test_louvain_is_set_beside_the_papers_method():
+    report = analyze(two_halves(), torch.zeros(1, 4), method="louvain")
+    found = report.to_dict()["second_opinion"]
+    # Two parts of three live edges each: all inside, and 1/4 + 1/4 by chance.
+    assert found["modularity"] == {"louvain": 0.5, "agglomerative": 0.5}
+    assert found["adjusted_rand_index"] == 1.0
+    assert json.loads(report.to_json())["settings"]["method"] == "louvain"
+    text = " ".join(printed(report).split())
+    assert "modularity: louvain 0.500, agglomerative 0.500 adjusted" in text
+    assert "adjusted Rand index of the two: 1.000" in text
+
+
+def test_seed_and_restarts_of_louvain_are_recorded():
+    settings = analyze(two_halves(), torch.zeros(1, 4), method="louvain").settings
+    assert (settings["seed"], settings["restarts"]) == (0, 10)
+
+
+def test_settings_of_the_paper_count_for_its_side_of_the_comparison():
+    model, example = two_halves(), torch.zeros(1, 4)
+    report = analyze(model, example, method="louvain", hops=1, merge_threshold=0.5)
+    assert report.settings["hops"] == 1
+    assert report.to_dict()["second_opinion"]["modules"]["agglomerative"] == 2
+
+
+def test_other_methods_have_no_second_opinion():
+    assert "second_opinion" not in analyze(two_halves(), torch.zeros(1, 4)).to_dict()
+
+
+def test_an_approximation_is_told_in_the_data_and_in_the_table():
+    report = analyze(two_halves(), torch.zeros(1, 4))
+    first, *others = report.hierarchy.clusters
+    rough = replace(first, approximation=Approximation(9000, 1024, 2048, 7000))
+    hierarchy = replace(report.hierarchy, clusters=(rough, *others))
+    report = replace(report, hierarchy=hierarchy)
+    found = report.to_dict()
+    assert found["approximations"] == [
+        {
+            "layer": "inputs",
+            "rows": 9000,
+            "groups": 1024,
+            "columns": 2048,
+            "differing": 7000,
+        }
+    ]
+    assert json.loads(report.to_json()) == found
+    text = " ".join(printed(report).split())
+    assert "approximated: 1 of 3 layers, with up to 9,000 different rows" in text

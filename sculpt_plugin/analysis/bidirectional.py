@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, permutations
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
@@ -18,10 +18,13 @@ from sculpt_plugin.analysis.features import reach_by_layer
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.spread import mark, spread, unmark
 from sculpt_plugin.analysis.twins import set_twins_apart
+from sculpt_plugin.errors import GraphError
 
 # Bits that exact agreement may cost beyond what it saves before it is called chance: it
 # takes some thirty units without structure to cost as much.
 _BENEFIT_OF_DOUBT = 64.0
+# Most bytes for tables of what the inputs reach at each number of steps.
+_MOST_BYTES = 2**31
 
 
 def join_both_ways(
@@ -50,6 +53,10 @@ def join_both_ways(
     Returns:
         The module of each unit, numbered in order of first appearance. The order of
         the units within a layer changes nothing else.
+
+    Raises:
+        GraphError: There are too many inputs to compare them at every scale. With ten
+            layers of one size, that is from some 50,000 live units on.
 
     Example:
         Two pairs of inputs, and two outputs that both read both pairs.
@@ -270,15 +277,36 @@ def _sides(
     contained = (common == inputs[:, None]) & (inputs[:, None] < inputs)
     if not contained[inputs > 0].any():
         return role
+    _check_size(graph)
     scales = [reach_by_layer(graph, steps=steps)[0] for steps in range(1, graph.depth)]
     names = [[found] for found in role.tolist()]
-    for more, less in permutations(range(len(reach)), 2):
-        if (reach[more] >= reach[less]).all():
-            members = np.flatnonzero(role == more)
-            met = _first_to_meet(scales, members, np.flatnonzero(role == less))
-            for member, meets in zip(members.tolist(), met.tolist(), strict=True):
-                names[member].append(meets)
+    for more, less in _nested(reach):
+        members = np.flatnonzero(role == more)
+        met = _first_to_meet(scales, members, np.flatnonzero(role == less))
+        for member, meets in zip(members.tolist(), met.tolist(), strict=True):
+            names[member].append(meets)
     return _numbered(map(tuple, names))
+
+
+def _check_size(graph: LayeredGraph) -> None:
+    """Refuse a network whose inputs cannot be compared at every scale."""
+    needed = graph.sizes[0] * (graph.unit_count - graph.sizes[0]) * (graph.depth - 1)
+    if needed > _MOST_BYTES:
+        raise GraphError(
+            f"method 'bidirectional' can use {_MOST_BYTES / 2**30:.0f} GiB to compare "
+            f"inputs at every scale, but {graph.sizes[0]} live inputs and "
+            f"{graph.unit_count} live units in {graph.depth} layers need "
+            f"{needed / 2**30:.0f}: prune more, or take method 'agglomerative'."
+        )
+
+
+def _nested(reach: Int[np.ndarray, "role output"]) -> list[tuple[int, int]]:
+    """List the pairs of roles of which the first reaches all that the second does."""
+    # Single precision holds these whole numbers, and has a fast product.
+    marks = reach.astype(np.float32)
+    nested = marks @ marks.T == marks.sum(axis=1)
+    np.fill_diagonal(nested, False)
+    return [(more, less) for more, less in np.argwhere(nested).tolist()]
 
 
 def _first_to_meet(

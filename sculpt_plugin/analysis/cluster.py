@@ -1,5 +1,6 @@
 """The clusters of one layer, cut from one average-linkage tree."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,13 +68,56 @@ def cluster(
         return LayerClusters(np.zeros(unit_count, dtype=np.int64), {}, "single")
     distances = cosine_distances(features)
     tree = average_linkage(distances)
-    scores = score_cuts(tree, distances.sum(axis=1))
+    return choose_cut(
+        tree,
+        distances.sum(axis=1),
+        features.__getitem__,
+        lambda side: np.logical_or.reduce(features[side]),
+        modularity_threshold=modularity_threshold,
+    )
+
+
+def choose_cut(
+    tree: MergeTree,
+    distance_sums: Float[np.ndarray, " unit"],
+    row: Callable[[int], Bool[np.ndarray, " later"]],
+    union: Callable[[Bool[np.ndarray, " unit"]], Bool[np.ndarray, " later"]],
+    *,
+    modularity_threshold: float = 0.2,
+    nearest: tuple[int, int] | None = None,
+) -> LayerClusters:
+    """Cut the tree of a layer by the best score, or as the tests against chance say.
+
+    Args:
+        tree: What `average_linkage` or `link_copies` gave.
+        distance_sums: For each unit the sum of its distances to all others.
+        row: Gives the columns that a unit has.
+        union: Gives the columns that any unit of one side has.
+        modularity_threshold: As for `cluster`.
+        nearest: The two units that look most alike. None: those that the tree joins
+            first.
+
+    Returns:
+        As for `cluster`.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.eye(2, dtype=bool)
+        >>> tree = average_linkage(cosine_distances(rows))
+        >>> any_of = lambda side: rows[side].any(axis=0)
+        >>> choose_cut(tree, np.ones(2), rows.__getitem__, any_of).rule
+        'all apart'
+    """
+    unit_count = tree.unit_count
+    scores = score_cuts(tree, distance_sums)
     # The lowest score wins, on a tie the larger number of clusters.
     chosen = min(scores, key=lambda count: (scores[count], -count), default=2)
     rule: Rule = "scan"
     doubtful = chosen in (2, unit_count - 1)
     if doubtful or scores[chosen] > -modularity_threshold:
-        rule = _overrule(features, tree)
+        first, second = nearest or (tree.left[0], tree.right[0])
+        side = cut(tree, 2) == 0
+        rule = _overrule((row(first), row(second)), (union(side), union(~side)))
         chosen = {"all apart": unit_count, "all one": 1, "scan": chosen}[rule]
     return LayerClusters(cut(tree, chosen), scores, rule)
 
@@ -198,14 +242,13 @@ def score_cuts(
     return dict(sorted(scores.items()))
 
 
-def _overrule(features: Bool[np.ndarray, "unit later"], tree: MergeTree) -> Rule:
+_Two = tuple[Bool[np.ndarray, " later"], Bool[np.ndarray, " later"]]
+
+
+def _overrule(nearest: _Two, sides: _Two) -> Rule:
     """Decide by chance: all units apart, all of them one, or neither."""
-    first, second = features[tree.left[0]], features[tree.right[0]]
-    apart, apart_strength = _below_chance(first, second)
-    side = cut(tree, 2) == 0
-    whole, whole_strength = _above_chance(
-        np.logical_or.reduce(features[side]), np.logical_or.reduce(features[~side])
-    )
+    apart, apart_strength = _below_chance(*nearest)
+    whole, whole_strength = _above_chance(*sides)
     if apart and (not whole or apart_strength > whole_strength):
         return "all apart"
     return "all one" if whole else "scan"

@@ -9,6 +9,25 @@ from jaxtyping import Int
 Rule = Literal["outputs", "single", "scan", "all apart", "all one"]
 
 
+@dataclass(frozen=True)
+class Approximation:
+    """How a layer that is too large to compare unit by unit was approximated.
+
+    Attributes:
+        rows: How many different rows the units of the layer have.
+        groups: How many groups they were put into, by the nearest of so many landmark
+            rows. The rows of a group counted as equal; between groups, the mean
+            distance of their rows was taken.
+        columns: How many of the columns in which rows differ were looked at.
+        differing: How many such columns there are.
+    """
+
+    rows: int
+    groups: int
+    columns: int
+    differing: int
+
+
 @dataclass(frozen=True, eq=False)
 class LayerClusters:
     """The clusters of one layer and how they were chosen.
@@ -18,11 +37,13 @@ class LayerClusters:
             numbered in order of first appearance.
         modularity: The score `q_k` of each number of clusters `k` that was scored.
         rule: What decided.
+        approximation: What is not exact about them; None where all is.
     """
 
     labels: Int[np.ndarray, " unit"]
     modularity: dict[int, float]
     rule: Rule
+    approximation: Approximation | None = None
 
 
 @dataclass(frozen=True)

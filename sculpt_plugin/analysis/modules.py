@@ -13,9 +13,14 @@ from sculpt_plugin.analysis.describe import describe
 from sculpt_plugin.analysis.features import reach_by_layer
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy, LayerClusters
+from sculpt_plugin.analysis.large_layers import cluster_large
+from sculpt_plugin.analysis.louvain import communities
 from sculpt_plugin.errors import GraphError
 
-Method = Literal["agglomerative", "bidirectional"]
+# Units from which it is quicker to look for equal rows first; the answer is the same.
+_LARGE = 1024
+
+Method = Literal["agglomerative", "bidirectional", "louvain"]
 
 
 def detect(
@@ -34,7 +39,9 @@ def detect(
     later units form a cluster, and clusters of neighbouring layers that feed mainly
     each other form a module. Our own, `bidirectional`: units that reach the same
     outputs form a module if edges hold them together; it also uses what feeds a unit,
-    looks at every scale, and has no settings.
+    looks at every scale, and has no settings. A second opinion, `louvain`: communities
+    of the whole network, without regard to layers and directions. Communities may feed
+    each other in a circle; those that do share a level.
 
     Args:
         graph: The network, dead units allowed.
@@ -86,6 +93,8 @@ def detect(
     clusters: list[LayerClusters] = []
     if method == "bidirectional":
         module = join_both_ways(live, alike=alike)
+    elif method == "louvain":
+        module = communities(live)
     else:
         clusters = _cluster_layers(live, hops, modularity_threshold)
         module = _join(live, clusters, merge_threshold)
@@ -107,6 +116,12 @@ def _cluster_layers(
     graph: LayeredGraph, hops: int | None, modularity_threshold: float
 ) -> list[LayerClusters]:
     """Cluster each layer by what it reaches; each output is a cluster of its own."""
+    outputs = LayerClusters(np.arange(graph.sizes[-1]), {}, "outputs")
+    if graph.unit_count > _LARGE:
+        found = cluster_large(
+            graph, hops=hops, modularity_threshold=modularity_threshold
+        )
+        return [*found, outputs]
     clusters = []
     for layer, rows in enumerate(reach_by_layer(graph, steps=hops)):
         bounded = hops is not None and layer + hops < graph.depth - 1
@@ -114,7 +129,6 @@ def _cluster_layers(
         clusters.append(
             cluster(rows[:, :sight], modularity_threshold=modularity_threshold)
         )
-    outputs = LayerClusters(np.arange(graph.sizes[-1]), {}, "outputs")
     return [*clusters, outputs]
 
 
@@ -210,17 +224,17 @@ def _with_dead_units(
     """Give the clusters in the numbering of the layer with its dead units."""
     labels = np.full(len(kept), -1)
     labels[kept] = found.labels
-    return LayerClusters(labels, found.modularity, found.rule)
+    return LayerClusters(labels, found.modularity, found.rule, found.approximation)
 
 
 def _check_method(method: Method, hops: int | None) -> None:
     if method not in get_args(Method):
         known = " or ".join(map(repr, get_args(Method)))
         raise GraphError(f"method must be {known}, got {method!r}.")
-    if method == "bidirectional" and hops is not None:
+    if method != "agglomerative" and hops is not None:
         raise GraphError(
-            f"hops must be None with method 'bidirectional', got {hops}: it looks at "
-            "every scale, so leave hops out, or take method 'agglomerative'."
+            f"hops must be None with method {method!r}, got {hops}: it looks at every "
+            "scale, so leave hops out, or take method 'agglomerative'."
         )
 
 

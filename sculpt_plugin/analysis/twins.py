@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Int
 
-from sculpt_plugin.analysis.agreement import in_order
+from sculpt_plugin.analysis.bit_rows import same
 from sculpt_plugin.analysis.codelength import log2_choices, naming_bits
 from sculpt_plugin.analysis.graph import LayeredGraph
 
@@ -42,8 +42,9 @@ def set_twins_apart(
     inputs = graph.units(0)
     for number in np.unique(part[inputs]).tolist():
         members = np.flatnonzero(part[inputs] == number)
-        reads = graph.adjacency[members].toarray() > 0
-        twin = in_order(np.unique(reads, axis=0, return_inverse=True)[1].reshape(-1))
+        rows = graph.adjacency[members]
+        reads = rows[:, np.unique(rows.indices)].toarray() > 0
+        twin = same(reads)[1]
         if _is_no_chance(reads, twin):
             side = np.full(graph.unit_count, -1)
             side[members] = found.max() + 1 + twin

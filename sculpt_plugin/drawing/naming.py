@@ -85,7 +85,8 @@ def abbreviated(names: Sequence[str], *, room: int) -> str:
         'x1, x3, +3'
     """
     ranges = _ranges(names)
-    for shown in range(len(ranges), 0, -1):
+    # Every range takes at least one character.
+    for shown in range(min(len(ranges), room), 0, -1):
         hidden = sum(count for _, count in ranges[shown:])
         listed = [text for text, _ in ranges[:shown]] + [f"+{hidden}"] * (hidden > 0)
         text = ", ".join(listed)
