@@ -52,9 +52,12 @@ def archive(path: Path, members: dict[str, bytes], compression: int = 0) -> Path
     return path
 
 
-def torch_zip(path: Path, pickled: bytes) -> Path:
+def torch_zip(
+    path: Path, pickled: bytes, *, data: dict[str, bytes] | None = None
+) -> Path:
     """What `torch.save` would write around a pickle."""
     members = {"data.pkl": pickled, "version": b"3\n", "byteorder": b"little"}
+    members |= {f"data/{key}": content for key, content in (data or {}).items()}
     return archive(path, {f"model/{name}": members[name] for name in members})
 
 

@@ -30,8 +30,11 @@ BAD_OFFSETS = {"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 4]}}
 
 BROKEN = {
     "empty": (b"", "is empty. Save or download"),
-    "text": (b"version https://git-lfs.github.com/spec/v1\n", "is text"),
-    "html": ("<!doctype html> größe".encode(), "is text"),
+    "text": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    "html": ("<!doctype html> größe".encode(), "is a web page"),
+    "index": (b'{"metadata": {}, "weight_map": {"a": "model-00001.st"}}', "save_file"),
+    "json": (b'{"epoch": 3}', "is JSON. Pass the file with the weights"),
+    "onnx": (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0", "is an ONNX graph"),
     "numpy": (as_numpy(), "is a NumPy array"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(64), "HDF5"),
     "gzip": (b"\x1f\x8b\x08" + bytes(64), "unpack it first"),

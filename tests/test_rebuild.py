@@ -1,5 +1,6 @@
 """Layers built from records behave like those that were saved."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,26 @@ import torch
 from model_files import save
 from torch import nn
 from torch.nn.utils import prune
+from torch.optim.swa_utils import AveragedModel
 
-from sculpt_plugin.errors import LoadingError
-from sculpt_plugin.files.pickles import Record, read_pickle
-from sculpt_plugin.files.rebuild import KNOWN_NAMES, LAYERS, rebuild
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
+from sculpt_plugin.files.pickles import read_pickle
+from sculpt_plugin.files.rebuild import rebuild
+from sculpt_plugin.files.unpickling import Record
+
+
+class Keeper(nn.Module):
+    """Keeps what vision models keep beside their layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = nn.LayerNorm
+        self.made = partial(nn.LayerNorm, eps=1e-3)
+        self.number = torch.float16
 
 
 def again(model: nn.Module, folder: Path) -> nn.Module:
-    record = read_pickle(save(model, folder / "model.pt"), names=KNOWN_NAMES)
+    record = read_pickle(save(model, folder / "model.pt")).value
     assert isinstance(record, Record)
     return rebuild(record)
 
@@ -83,5 +96,38 @@ def test_attribute_that_hides_a_method_is_refused_by_name(tmp_path: Path) -> Non
         again(model, tmp_path)
 
 
-def test_lazy_and_parallel_layers_are_not_listed() -> None:
-    assert not any("Lazy" in name or "parallel" in name for name in LAYERS)
+@pytest.mark.parametrize(
+    "wrapper, inner", [(nn.DataParallel, "module"), (AveragedModel, "module")]
+)
+def test_model_in_a_wrapper_is_taken_out(
+    tmp_path: Path, wrapper: Any, inner: str
+) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    assert str(again(wrapper(model), tmp_path)) == str(model)
+
+
+def test_recurrent_layer_computes_with_its_named_weights(tmp_path: Path) -> None:
+    """The list beside the names could hold other weights."""
+    model: Any = nn.LSTM(2, 3)
+    expected = model(torch.ones(1, 2))[0]
+    model.__dict__["_flat_weights"] = [nn.Parameter(-x) for x in model._flat_weights]
+    rebuilt = again(model, tmp_path)
+    torch.testing.assert_close(rebuilt(torch.ones(1, 2))[0], expected)
+
+
+def test_allowed_class_may_keep_layer_classes_and_parts_of_calls(
+    tmp_path: Path,
+) -> None:
+    model = Keeper()
+    record = read_pickle(save(model, tmp_path / "model.pt")).value
+    assert isinstance(record, Record)
+    rebuilt: Any = rebuild(record, classes={record.path: Keeper})
+    assert rebuilt.kind is nn.LayerNorm
+    assert rebuilt.made(3).eps == 1e-3
+    assert rebuilt.number is torch.float16
+
+
+def test_class_and_what_hangs_on_it_are_named_together(tmp_path: Path) -> None:
+    model = nn.Sequential(Keeper())
+    with pytest.raises(UnsafeFileError, match=r"also holds '.*Keeper'\. Nothing"):
+        again(model, tmp_path)

@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 from sculpt_plugin.errors import LoadingError
-from sculpt_plugin.files.states import plain_state, tensors_of, unwrap
+from sculpt_plugin.files.checkpoints import chosen
+from sculpt_plugin.files.states import plain_state, tensors_of
 
 ONE = torch.ones(1)
 
@@ -18,11 +19,11 @@ ONE = torch.ones(1)
     "key", ["state_dict", "model_state_dict", "model", "model_state"]
 )
 def test_state_is_found_in_a_checkpoint(key: str) -> None:
-    assert unwrap({"epoch": 1, key: {"a.weight": ONE}}) == {"a.weight": ONE}
+    assert chosen({"epoch": 1, key: {"a.weight": ONE}}) == {"a.weight": ONE}
 
 
 def test_layer_that_is_named_model_is_no_wrapping() -> None:
-    assert unwrap({"model": ONE}) == {"model": ONE}
+    assert chosen({"model": ONE}) == {"model": ONE}
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
@@ -75,5 +76,5 @@ def test_containers_that_hide_their_methods_do_no_harm() -> None:
     tensor.detach = tensor.numel = tensor.contiguous = 3
     state: Any = OrderedDict({"fc.weight": tensor})
     state.items = state.keys = 3
-    found = tensors_of(unwrap(state))
+    found = tensors_of(chosen(state))
     assert found["fc.weight"].detach().tolist() == [[1.0, 1.0], [1.0, 1.0]]

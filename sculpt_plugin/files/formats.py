@@ -2,11 +2,11 @@
 
 import os
 import stat
-import zipfile
 from pathlib import Path
 from typing import Literal
 
 from sculpt_plugin.errors import LoadingError, UnsafeFileError
+from sculpt_plugin.files.archives import members
 from sculpt_plugin.files.quoting import shown
 
 Format = Literal[
@@ -25,11 +25,29 @@ STRANGERS = {
     b"\x1f\x8b": "compressed with gzip; unpack it first",
     b"BZh": "compressed with bzip2; unpack it first",
     b"\xfd7zXZ": "compressed with xz; unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it first",
+    b"7z\xbc\xaf": "compressed with 7-Zip; unpack it first",
     b"GGUF": "a GGUF file",
     b"\x89PNG": "a picture",
     b"%PDF": "a PDF document",
     PICKLE: "a pickle that torch.save did not write",
 }
+
+# How texts begin that are saved in place of a model, in small letters.
+TEXTS = {
+    "version https://git-lfs": (
+        "a pointer of Git LFS. Fetch the file that it stands for with git lfs pull"
+    ),
+    "<!doctype": "a web page. Download the file itself, not the page about it",
+    "<html": "a web page. Download the file itself, not the page about it",
+    "<?xml": "XML. Pass the model's own file",
+    "{": "JSON. Pass the file with the weights",
+}
+
+INDEX = (
+    "the index of weights that are spread over several files. Load each of these with "
+    "safetensors.torch.load_file into one dict, save that with save_file, and pass it"
+)
 
 SAVE_STATE = "Save the model's state dict with torch.save or safetensors"
 
@@ -76,12 +94,14 @@ def recognise(path: Path) -> Format:
             raise LoadingError(
                 f"{shown(path)} must be a model file, but is {what}. {SAVE_STATE}."
             )
-    if _is_text(head):
+    if head[:1] == b"\x08" and (b"onnx" in head or b"pytorch" in head):
         raise LoadingError(
-            f"{shown(path)} must be a model file, but is text (a report, a pointer of "
-            f"Git LFS, or a web page saved instead of the file?). Pass the model's own "
-            f"file."
+            f"{shown(path)} must be a model file, but is an ONNX graph. {SAVE_STATE}, "
+            f"from the program that made it."
         )
+    text = _text(head)
+    if text is not None:
+        raise LoadingError(f"{shown(path)} must be a model file, but is {text}.")
     if head[8:9] == b"{":
         return "safetensors"  # cut off, as its reader will say
     raise LoadingError(
@@ -131,43 +151,37 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _is_text(head: bytes) -> bool:
+def _text(head: bytes) -> str | None:
+    """Say what kind of text a file is, and what to do; `None` where it is none."""
     try:
         # A character may be cut at the end of the head.
-        text = head.decode("utf-8", "strict" if len(head) < 512 else "ignore")
+        text = head.decode("utf-8-sig", "strict" if len(head) < 512 else "ignore")
     except UnicodeDecodeError:
-        return False
-    return all(character.isprintable() or character.isspace() for character in text)
+        return None
+    if not all(character.isprintable() or character.isspace() for character in text):
+        return None
+    if '"weight_map"' in text or '"metadata": {"total_size"' in " ".join(text.split()):
+        return INDEX
+    start = text.lstrip().lower()
+    for beginning, what in TEXTS.items():
+        if start.startswith(beginning):
+            return what
+    return (
+        "text (a report, or a page saved instead of the file?). Pass the model's own "
+        "file"
+    )
 
 
 def _zip_format(path: Path) -> Format:
-    """Tell the archives of torch apart, and refuse those that could grow."""
-    name = shown(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except Exception as error:
-        # A hostile directory can raise anything here, and all of it means this.
-        raise LoadingError(
-            f"{name} must be a whole zip archive, but is cut off or damaged "
-            f"({type(error).__name__}). Save or download it again."
-        ) from None
-    # Each name starts with the archive's own name.
-    names = {member.filename.partition("/")[2] for member in members}
+    """Tell the archives of torch apart."""
+    names = members(path)
     if "archive_format" in names or any(inner.startswith("models/") for inner in names):
         return "pt2"
     if "constants.pkl" in names or any(inner.startswith("code/") for inner in names):
         return "torchscript"
     if "data.pkl" not in names:
         raise LoadingError(
-            f"{name} must be an archive made by torch.save, but is another zip "
+            f"{shown(path)} must be an archive made by torch.save, but is another zip "
             f"archive. {SAVE_STATE}."
-        )
-    # torch.save compresses nothing, so an archive that unpacks to more is a trap.
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > path.stat().st_size:
-        raise LoadingError(
-            f"{name} must hold its tensors uncompressed, as torch.save writes them, "
-            f"but unpacks to {unpacked} bytes. Save it again with torch.save."
         )
     return "torch zip"
