@@ -1,4 +1,4 @@
-"""The command `sculpt sweep`: read the grid, sweep, show each seed's sparsest."""
+"""The command `sculpt sweep`: read the grid, sweep, show each seed's network."""
 
 import shlex
 from pathlib import Path
@@ -37,7 +37,7 @@ def sweep(
         False
     ),
 ) -> None:
-    """Sculpt a task with every pair of steps, and keep the sparsest. Can be resumed."""
+    """Sculpt a task with every pair of steps, and explain the best. Can be resumed."""
     import signal
 
     import torch
@@ -71,6 +71,7 @@ def sweep(
     console.print()
     for file, what in finished.files.items():
         console.print(Text(f"{folder / file}", style="cyan"), Text(what, style="dim"))
-    sparsest = folder / folder_of(finished.sweep.sparsest().seed)
-    following = shlex.join(["sculpt", "analyze", str(sparsest), "--method", METHOD])
+    seed = min(finished.typical, key=lambda seed: finished.typical[seed].density)
+    network = str(folder / folder_of(seed))
+    following = shlex.join(["sculpt", "analyze", network, "--method", METHOD])
     console.print(Text(f"Next: {following}", style="dim"))

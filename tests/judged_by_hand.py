@@ -1,6 +1,7 @@
 """A folder of experiments whose networks are drawn by hand."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,11 @@ RIGHT = [
 ]
 # All outputs read one hidden unit, which reads all inputs.
 WRONG = [*[(x, 4) for x in range(4)], *[(4, y) for y in range(8, 12)]]
+# As wrong, and with one edge less than the right one.
+NEARLY = [
+    *[(x, h) for h in (4, 5, 6) for x in range(4) if (x, h) != (3, 6)],
+    *((4, 8), (4, 9), (5, 10), (6, 11)),
+]
 
 
 def witness(seed, edges):
@@ -44,13 +50,13 @@ def run(seed, edges, problem=None):
     return RunOutcome(seed, 0.1, 0.01, edges, 9, 1.0, problem)
 
 
-def fill(out: Path) -> None:
+def fill(out: Path, witnesses: Sequence[Witness] = WITNESSES) -> None:
     """Write what `reproduce` would have written."""
     cells = out / reproduce.CELLS
     cells.mkdir(parents=True)
     runs = (run(0, 16), run(1, 8), run(2, 32, "scores 0.75"))
     outcome = Outcome(CELL, {"epochs": 9}, 1.5, 32, runs)
-    save_witnesses(cells / f"{CELL.name}.safetensors", WITNESSES)
+    save_witnesses(cells / f"{CELL.name}.safetensors", witnesses)
     store.write_bytes(
         cells / f"{CELL.name}.json", json.dumps(outcome.to_dict()).encode()
     )

@@ -101,6 +101,26 @@ def test_hidden_modules_count_for_the_representative() -> None:
     assert consensus([(graph, odd), DEEPER, DEEPER]).representative == 1
 
 
+@pytest.mark.parametrize(("spare", "chosen"), [(0.0, 0), (0.19, 0), (0.2, 1), (1.0, 1)])
+def test_typical_is_nearest_to_all_among_those_with_few_edges(
+    spare: float, chosen: int
+) -> None:
+    # 5 edges; HALVES has 6 and DEEPER 10.
+    shared = witness((4, 1, 2), (0, 4), (1, 4), (2, 4), (4, 5), (4, 6))
+    found = consensus([shared, HALVES, DEEPER, HALVES])
+    assert found.edge_counts.tolist() == [5, 6, 10, 6]
+    assert found.typical(spare=spare) == chosen
+
+
+def test_typical_needs_no_better_reason_than_the_sparsest_has() -> None:
+    assert consensus([DEEPER, HALVES]).typical(spare=1.0) == 1
+
+
+def test_nearness_is_one_where_all_agree() -> None:
+    assert consensus([HALVES, DEEPER]).nearness.tolist() == [1.0, 1.0]
+    assert consensus([HALVES, HALVES, WHOLE]).nearness.argmin() == 2
+
+
 def test_numbers_of_the_hidden_units_do_not_matter() -> None:
     swapped = witness((4, 2, 2), (0, 5), (1, 5), (2, 4), (3, 4), (5, 6), (4, 7))
     found = consensus([HALVES, swapped])

@@ -48,6 +48,7 @@ def test_a_perfect_network_is_right_in_every_way():
         outputs_separate=False,
         module_count=2,
         apart=True,
+        edge_count=16,
     )
     assert right(verdict, "4,2,4", "exemplar", 1)
 

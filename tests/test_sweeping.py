@@ -1,4 +1,4 @@
-"""A sweep's folder: the sparsest network of each seed, all runs, and a picture."""
+"""A sweep's folder: the typical network of each seed, all runs, and a picture."""
 
 import io
 import json
@@ -9,6 +9,7 @@ from rich.console import Console
 from small_sweep import PROBLEM, Start, engine, hand_made
 
 from sculpt_plugin import sweeping, tasks
+from sculpt_plugin.analysis.consensus import Consensus
 from sculpt_plugin.errors import CheckpointError, DataError, ThresholdError
 from sculpt_plugin.loading import load_model
 from sculpt_plugin.pruning.keeping import load_masks
@@ -54,14 +55,20 @@ def test_the_folder_has_all_runs_a_picture_and_a_folder_for_each_seed(
     assert set(finished.files) == {"sweep.json", *pictures, "seed-0", "seed-3"}
 
 
-def test_the_network_in_a_seeds_folder_is_its_sparsest(finished, tmp_path):
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_network_in_a_seeds_folder_is_its_typical_one(
+    fake, monkeypatch, tmp_path, place
+):
+    monkeypatch.setattr(Consensus, "typical", lambda consensus: place)
+    finished = _sweep(tmp_path / "out")
     inside = tmp_path / "out" / "seed-3"
-    best = finished.sweep.sparsest(3)
+    chosen = finished.sweep.sparsest_networks(3, count=2)[place]
+    assert finished.typical[3] == chosen
     state = load_model(inside / "model.safetensors").model.state_dict()
-    wanted = finished.sweep.model(best).state_dict()
+    wanted = finished.sweep.model(chosen).state_dict()
     assert all(torch.equal(state[name], wanted[name]) for name in wanted)
     assert load_masks(inside / "masks.safetensors").edge_count == (
-        best.network.edge_count
+        chosen.network.edge_count
     )
     report = json.loads((inside / "report.json").read_text())
     assert report["modules"] == finished.reports[3].to_dict()["modules"]
@@ -81,9 +88,10 @@ def test_the_written_sweep_has_every_run_with_steps_as_they_were_given(
     assert steps == [(0, 10, 0.5), (0, 7, 0.5), (3, 10, 0.5), (3, 7, 0.5)]
 
 
-def test_each_sparsest_is_one_of_the_runs_with_what_was_found_in_it(finished):
+def test_each_typical_one_is_one_of_the_runs_with_what_was_found_in_it(finished):
     found = finished.to_dict()
-    for told in found["sparsest"]:
+    assert all(told in found["runs"] for told in found["sparsest"])
+    for told in found["typical"]:
         report = finished.reports[told["seed"]]
         assert told["modules"] == len(report.hierarchy.modules)
         assert told["live_units"] == (report.hierarchy.label >= 0).sum()
@@ -113,10 +121,11 @@ def test_a_seed_without_a_result_has_no_folder_and_an_empty_row(monkeypatch, tmp
     assert row.count("-") == 7
 
 
-def test_the_table_says_density_edges_and_steps_of_the_sparsest(finished):
-    best, shown = finished.sweep.sparsest(0), _shown(finished)
+def test_the_table_says_density_edges_and_steps_of_the_typical_one(finished):
+    best, shown = finished.typical[0], _shown(finished)
     row = next(line for line in shown.splitlines() if "│    0 │" in line)
     assert f"{best.density:.2%}" in row
+    assert f"{finished.sweep.sparsest(0).density:.2%}" in row
     assert f" {best.network.edge_count} " in row
     assert f"{100 * best.unit_step:.3g} %" in row and "0.5 %" in row
     assert "4 of 4 runs ended with a result" in shown

@@ -2,7 +2,7 @@ import io
 import json
 
 import pytest
-from judged_by_hand import fill
+from judged_by_hand import NEARLY, RIGHT, fill, witness
 from rich.console import Console
 
 from sculpt_plugin.reproducing.results import Rate, Results, Row, judge_folder
@@ -29,16 +29,23 @@ def test_markdown_says_what_made_it_and_has_a_row_per_cell(results):
     text = to_markdown(results, command="sculpt reproduce exemplar")
     assert "Made by `sculpt reproduce exemplar`." in text
     assert lines(text, "| [4,2,4] | 1 ") == [
-        "| [4,2,4] | 1 | modules | 1.00 | 0.33* | 0.67* | 1.00 |"
+        "| [4,2,4] | 1 | modules | 1.00 | 0.33* | 0.33* | 0.67* | 1.00 |"
     ]
 
 
 def test_markdown_has_densities_and_how_many_cells_reach_the_paper(results):
     text = to_markdown(results, command="x")
     assert "| [4,2,4] | 4 | 25.00% | 37.50% |  |" in text
-    assert "|  | at least the paper's, of 1 cells | 0.95 or more |" in text
-    assert "| single, agglomerative | 0 | 0 |" in text
-    assert "| all seeds, agglomerative | 1 | 1 |" in text
+    assert "|  | at least the paper's, of 1 cells | 0.95 or more | edges, " in text
+    assert "| single, agglomerative | 0 | 0 | +0.00% |" in text
+    assert "| all seeds, agglomerative | 1 | 1 |  |" in text
+
+
+def test_a_typical_networks_edges_are_set_against_the_sparsests(tmp_path):
+    fill(tmp_path, (witness(0, NEARLY), witness(0, RIGHT), witness(0, RIGHT)))
+    text = to_markdown(judge_folder(tmp_path, methods=["agglomerative"]), command="x")
+    # 16 edges instead of 15 in the one network that was learned.
+    assert "| typical, agglomerative | 0 | 0 | +6.67% |" in text
 
 
 def pooled():

@@ -1,9 +1,13 @@
 import pytest
-from judged_by_hand import CELL, RIGHT, WITNESSES, WRONG, witness
+from judged_by_hand import CELL, NEARLY, RIGHT, WITNESSES, WRONG, witness
 
 from sculpt_plugin import tasks
 from sculpt_plugin.analysis.modules import detect
-from sculpt_plugin.reproducing.verdicts import judge_cell, judge_together
+from sculpt_plugin.reproducing.verdicts import (
+    judge_cell,
+    judge_together,
+    judge_typical,
+)
 
 
 def judged(**knobs):
@@ -21,6 +25,21 @@ def test_the_sparsest_network_of_each_seed_is_judged_alone():
     assert right is not None and wrong is not None
     assert (right.inputs, right.outputs, right.module_count) == (True, True, 2)
     assert (wrong.inputs, wrong.outputs, wrong.module_count) == (False, False, 1)
+    assert none is None
+
+
+def test_the_typical_network_has_few_edges_and_agrees_with_the_others():
+    verdict = judge_typical(tasks.get("4,2,4"), heard(NEARLY, RIGHT, RIGHT))
+    assert verdict is not None
+    assert verdict.inputs and verdict.outputs
+    assert verdict.edge_count == len(RIGHT) == len(NEARLY) + 1
+
+
+def test_a_network_with_too_many_edges_is_not_typical():
+    # The others of the second seed are right, but have twice the edges.
+    first, second, none = judged()["agglomerative"]["typical"]
+    assert first is not None and second is not None
+    assert first.inputs and not second.inputs
     assert none is None
 
 
@@ -62,3 +81,4 @@ def test_hidden_units_are_apart_if_most_networks_say_so(edges, apart):
 
 def test_nobody_says_nothing():
     assert judge_together(tasks.get("4,2,4"), []) is None
+    assert judge_typical(tasks.get("4,2,4"), []) is None

@@ -77,14 +77,59 @@ class Consensus:
         outputs: What they say about the outputs.
         modules: The modules that more than half of them have, hidden ones included;
             `modules[m].id == m`.
-        representative: Which witness agrees best with all, for a look at one network.
+        nearness: How far each witness agrees with all, 1 where all are the same: the
+            mean over the witnesses of the adjusted Rand indices of the inputs and of
+            the outputs and of the share of modules that both have.
+        edge_counts: How many edges each witness has.
     """
 
     witness_count: int
     inputs: SharedGroups
     outputs: SharedGroups
     modules: tuple[SharedModule, ...]
-    representative: int
+    nearness: Float[np.ndarray, " witness"]
+    edge_counts: Int[np.ndarray, " witness"]
+
+    @property
+    def representative(self) -> int:
+        """Which witness agrees best with all, of equally near ones the sparsest."""
+        return self._nearest(np.arange(self.witness_count))
+
+    def typical(self, *, spare: float = 0.1) -> int:
+        """Choose the witness to look at: nearly the sparsest, most like the others.
+
+        The sparsest network is where pruning went furthest, and so where it is most
+        likely to have left the structure that most networks share, for an edge or two.
+
+        Args:
+            spare: How many edges more than the sparsest witness it may have, as a
+                share of the sparsest's.
+
+        Returns:
+            Of the witnesses with so few edges the one that agrees best with all; of
+            equally near ones the sparsest, then the first.
+
+        Example:
+            Most networks keep two halves apart; the sparsest, for one edge less, not.
+
+            >>> from sculpt_plugin.analysis.modules import detect
+            >>> edges = [(0, 4), (1, 4), (2, 5), (3, 5), (4, 6), (5, 7)]
+            >>> halves = LayeredGraph.from_edges((4, 2, 2), edges)
+            >>> edges = [(0, 4), (1, 4), (2, 4), (4, 5), (4, 6)]
+            >>> whole = LayeredGraph.from_edges((4, 1, 2), edges)
+            >>> found = consensus([(g, detect(g)) for g in (whole, halves, halves)])
+            >>> found.typical(spare=0), found.typical(spare=0.2)
+            (0, 1)
+        """
+        # Rounded, for 1.15 * 20 may come out below 23.
+        most = round((1 + spare) * int(self.edge_counts.min()), 6)
+        return self._nearest(np.flatnonzero(self.edge_counts <= most))
+
+    def _nearest(self, among: Int[np.ndarray, " place"]) -> int:
+        """Of some witnesses the one that agrees best with all, then the sparsest."""
+        # Rounded, since sums in another order would break ties by their noise.
+        near = self.nearness[among].round(9)
+        return int(among[np.lexsort((self.edge_counts[among], -near))[0]])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the consensus as plain dicts, lists, numbers and strings.
@@ -158,14 +203,11 @@ def consensus(witnesses: Sequence[Witness]) -> Consensus:
         signatures(graph, found, inputs=inputs.label, outputs=outputs.label)
         for graph, found in witnesses
     ]
-    edges = [graph.edge_count for graph, _ in witnesses]
-    nearness = (
+    agreement = (
         pairwise_agreement(inputs.votes)
         + pairwise_agreement(outputs.votes)
         + _common_share(told)
-    ).mean(axis=1)
-    # Rounded, since sums in another order would break ties by their noise.
-    rank = np.lexsort((edges, -nearness.round(9)))
+    ) / 3
     return Consensus(
         witness_count=len(witnesses),
         inputs=inputs,
@@ -173,7 +215,8 @@ def consensus(witnesses: Sequence[Witness]) -> Consensus:
         modules=shared_modules(
             hierarchies, told, inputs=inputs.groups(), outputs=outputs.groups()
         ),
-        representative=int(rank[0]),
+        nearness=agreement.mean(axis=1),
+        edge_counts=np.array([graph.edge_count for graph, _ in witnesses]),
     )
 
 

@@ -25,6 +25,7 @@ class Verdict:
             and of outputs are known.
         apart: The hidden units that serve different outputs lie in different modules,
             None where that is not known.
+        edge_count: How many edges the network has, None for what several say together.
     """
 
     inputs: bool
@@ -33,6 +34,7 @@ class Verdict:
     outputs_separate: bool
     module_count: int | None = None
     apart: bool | None = None
+    edge_count: int | None = None
 
 
 def judge(task: Task, graph: LayeredGraph, found: Hierarchy) -> Verdict:
@@ -69,6 +71,7 @@ def judge(task: Task, graph: LayeredGraph, found: Hierarchy) -> Verdict:
         outputs_separate=groups.outputs_separate,
         module_count=len(found.modules),
         apart=hidden_units_apart(graph, found.label, task.truth.output_label),
+        edge_count=graph.edge_count,
     )
 
 

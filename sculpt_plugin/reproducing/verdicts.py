@@ -1,4 +1,4 @@
-"""What the networks of one cell show: each alone, the best of a seed, and all."""
+"""What the networks of one cell show: one of a seed alone, the best few, and all."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -13,9 +13,9 @@ from sculpt_plugin.reproducing.judging import Verdict, judge, judge_groups
 from sculpt_plugin.reproducing.witnesses import Witness
 from sculpt_plugin.tasks import Task
 
-Voice = Literal["single", "consensus", "all seeds"]
-"""Who is heard: the sparsest network of a seed, the sparsest few of a seed, or those of
-all seeds together."""
+Voice = Literal["single", "typical", "consensus", "all seeds"]
+"""Who is heard: the sparsest network of a seed, the most typical of its sparsest few,
+these few together, or those of all seeds together."""
 
 Verdicts = Mapping[Method, Mapping[Voice, tuple[Verdict | None, ...]]]
 
@@ -55,6 +55,7 @@ def judge_cell(
             "single": tuple(
                 judge(task, *pairs[0]) if pairs else None for pairs in heard
             ),
+            "typical": tuple(judge_typical(task, pairs) for pairs in heard),
             "consensus": tuple(judge_together(task, pairs) for pairs in heard),
             "all seeds": (judge_together(task, together),),
         }
@@ -65,6 +66,23 @@ def _found(witness: Witness, method: Method) -> Hierarchy:
     """Find the modules of a network with all that the method looks at."""
     alike = witness.alike if method == "bidirectional" else None
     return detect(witness.graph, method=method, alike=alike)
+
+
+def judge_typical(
+    task: Task, heard: Sequence[tuple[LayeredGraph, Hierarchy]]
+) -> Verdict | None:
+    """Judge the one of several networks that is nearly the sparsest and most typical.
+
+    `Consensus.typical` chooses it, which knows nothing of the true modules.
+
+    Args:
+        task: What they compute.
+        heard: Networks and their modules.
+
+    Returns:
+        The verdict, None where there is no network.
+    """
+    return judge(task, *heard[consensus(heard).typical()]) if heard else None
 
 
 def judge_together(
