@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sculpt_plugin import errors, plot, tasks
+    from sculpt_plugin import errors, export, plot, tasks
     from sculpt_plugin.analysis.consensus import Consensus, consensus
     from sculpt_plugin.analysis.graph import LayeredGraph
     from sculpt_plugin.analysis.hierarchy import Hierarchy, TaskModule
@@ -55,6 +55,7 @@ __all__ = [
     "consensus",
     "detect",
     "errors",
+    "export",
     "load_masks",
     "plot",
     "save_masks",
@@ -97,6 +98,7 @@ _HOMES = {
 }
 _MODULES = {
     "errors": "errors",
+    "export": "export",
     "plot": "plot",
     "schedule": "pruning.schedule",
     "tasks": "tasks",

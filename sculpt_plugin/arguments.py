@@ -1,10 +1,14 @@
-"""Numbers as they are typed on a command line: lists and ranges."""
+"""Numbers as they are typed on a command line: lists, ranges and shapes."""
 
 from decimal import Decimal, DecimalException
 
 import typer
 
 _MOST = 1000
+_DTYPES = (
+    "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8",
+    "uint8", "bool",
+)  # fmt: skip
 
 
 def whole_numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
@@ -35,6 +39,37 @@ def whole_numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
             f"{example}, got {text!r}."
         )
     return numbers
+
+
+def input_like(
+    text: str, *, name: str, example: str
+) -> tuple[tuple[int, ...], str | None]:
+    """Read what an input of a model is like: its shape and, after a colon, its dtype.
+
+    Args:
+        text: What was typed.
+        name: The option it was typed for.
+        example: What could have been typed, for the error.
+
+    Returns:
+        The shape, and torch's name of the dtype where one was typed.
+
+    Raises:
+        BadParameter: The text is something else.
+
+    Example:
+        >>> input_like("1,28,28", name="--input-shape", example="1,28,28")
+        ((1, 28, 28), None)
+        >>> input_like("16:int64", name="--input-shape", example="16:int64")
+        ((16,), 'int64')
+    """
+    numbers, colon, dtype = text.partition(":")
+    if colon and dtype not in _DTYPES:
+        raise typer.BadParameter(
+            f"{name} must end in a dtype after its colon, one of {', '.join(_DTYPES)}, "
+            f"got {text!r}: type it as in {example}."
+        )
+    return whole_numbers(numbers, name=name, example=example), dtype or None
 
 
 def per_cents(text: str, *, name: str, example: str) -> tuple[float, ...]:

@@ -8,12 +8,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from sculpt_plugin.analyze_command import analyze
 from sculpt_plugin.arguments import whole_numbers
-from sculpt_plugin.errors import LoadingError, SculptError, UnsafeFileError
+from sculpt_plugin.errors import SculptError, UnsafeFileError
 from sculpt_plugin.reproduce_command import reproduce
 from sculpt_plugin.sweep_command import sweep
 from sculpt_plugin.terminal import (
@@ -26,9 +27,6 @@ from sculpt_plugin.terminal import (
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from sculpt_plugin.loading import LoadedModel
-    from sculpt_plugin.report import Report
 
 app = typer.Typer(
     add_completion=False,
@@ -151,79 +149,7 @@ def run(
 
 app.command()(sweep)
 app.command()(reproduce)
-
-
-@app.command()
-def analyze(
-    file: Annotated[
-        Path,
-        typer.Argument(help="A model file, or a folder of `sculpt run` or `sweep`."),
-    ],
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = (
-        False
-    ),
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the layers into a .png or .svg file.")
-    ] = None,
-    hops: Annotated[
-        int | None,
-        typer.Option(min=1, help="Edges to look ahead; to the outputs if left out."),
-    ] = None,
-    merge_threshold: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="Share of edges that joins clusters across layers."
-        ),
-    ] = 0.9,
-    modularity_threshold: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Modularity that needs no further test."),
-    ] = 0.2,
-    method: Annotated[
-        Literal["agglomerative", "bidirectional"],
-        typer.Option(help="The paper's way to find modules, or our own."),
-    ] = "agglomerative",
-    input_shape: Annotated[
-        str | None,
-        typer.Option(help="Shape of one input without the batch axis, as 1,28,28."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="pkg.mod:factory that builds the model for a state dict. Runs your "
-            "own code."
-        ),
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(help="A class of yours that a pickled model may hold."),
-    ] = None,
-    unsafe_load: Annotated[
-        bool,
-        typer.Option("--unsafe-load", help="Unpickle anything. RUNS CODE IN THE FILE."),
-    ] = False,
-) -> None:
-    """Find the modules of a sparse network in a file."""
-    from sculpt_plugin import plot as pictures
-
-    loaded = _load(file, model, allow or [], unsafe_load)
-    shape = None
-    if input_shape is not None:
-        shape = whole_numbers(input_shape, name="--input-shape", example="1,28,28")
-    report = _report(
-        loaded,
-        shape,
-        hops=hops,
-        merge_threshold=merge_threshold,
-        modularity_threshold=modularity_threshold,
-        method=method,
-    )
-    if plot is not None:
-        pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
-    if json:
-        typer.echo(report.to_json())
-    else:
-        make_console().print(report)
+app.command()(analyze)
 
 
 def _run(
@@ -275,83 +201,3 @@ def _run(
         console.print(Text(f"{out / file}", style="cyan"), Text(what, style="dim"))
     following = shlex.join(["sculpt", "analyze", str(out), "--json"])
     console.print(Text(f"Next: {following}", style="dim"))
-
-
-def _load(
-    file: Path, model: str | None, allow: list[str], unsafe: bool
-) -> "LoadedModel":
-    """Open what the user named, without running what is in it."""
-    from sculpt_plugin.files.formats import recognise
-    from sculpt_plugin.loading import from_factory, load_model
-
-    if file.is_dir():
-        file = _model_of_run(file)
-    if model is not None and unsafe:
-        raise typer.BadParameter("--model and --unsafe-load cannot go together.")
-    if model is not None or allow or unsafe:
-        # The user's own modules are looked for where the user stands.
-        sys.path.insert(0, str(Path.cwd()))
-    if unsafe and recognise(file) in ("torch zip", "torch legacy"):
-        make_console(stderr=True).print(f"Loading {file} runs whatever code it holds.")
-    if model is not None:
-        return from_factory(model, state_path=file)
-    return load_model(file, allow=allow, unsafe=unsafe)
-
-
-def _model_of_run(folder: Path) -> Path:
-    """Find the model in a folder that `sculpt run` filled."""
-    model = folder / "model.safetensors"
-    if model.exists():
-        return model
-    if (folder / "sweep.json").exists():
-        raise LoadingError(
-            f"{folder} holds a whole sweep: name one of its networks, as in "
-            f"{min(folder.glob('seed-*'), default=folder / 'seed-0')}."
-        )
-    if (folder / "run.json").exists() or (folder / "checkpoint").exists():
-        raise LoadingError(
-            f"The run in {folder} has not finished: run the same command again."
-        )
-    raise LoadingError(
-        f"{folder} must be a model file or a folder of `sculpt run`, but is another "
-        "folder. Name the file in it."
-    )
-
-
-def _report(
-    loaded: "LoadedModel",
-    shape: tuple[int, ...] | None,
-    **settings: Any,
-) -> "Report":
-    """Analyze a loaded model on an input of its own shape and dtype."""
-    import torch
-
-    from sculpt_plugin.analysis.chain import outputs_alike_in
-    from sculpt_plugin.analysis.numbering import renumber
-    from sculpt_plugin.analysis.trace import coverage, trace
-    from sculpt_plugin.errors import ModelError
-    from sculpt_plugin.report import explain
-
-    whole = (1, *shape) if shape is not None else loaded.input_shape
-    if whole is None:
-        raise ModelError(
-            "The shape of an input must be known, and this model does not tell it: "
-            "pass --input-shape, as in --input-shape 1,28,28."
-        )
-    dtype = next((p.dtype for p in loaded.model.parameters()), torch.float32)
-    try:
-        inputs = torch.zeros(whole, dtype=dtype)
-    except (RuntimeError, TypeError, MemoryError) as error:
-        raise ModelError(
-            f"An input of shape {list(whole)} must fit the memory: pass a smaller "
-            "--input-shape."
-        ) from error
-    graph = trace(loaded.model, inputs)
-    both_ways = settings["method"] == "bidirectional"
-    alike = outputs_alike_in(loaded.model) if both_ways else None
-    return explain(
-        renumber(graph, loaded.units, loaded.sizes),
-        covered=coverage(loaded.model),
-        alike=alike,
-        **settings,
-    )

@@ -1,9 +1,16 @@
 """Lists and ranges of numbers, as they are typed."""
 
 import pytest
+import torch
 import typer
 
-from sculpt_plugin.arguments import per_cents, seeds_from, whole_numbers
+from sculpt_plugin import arguments
+from sculpt_plugin.arguments import (
+    input_like,
+    per_cents,
+    seeds_from,
+    whole_numbers,
+)
 
 
 def _per_cents(text: str) -> tuple[float, ...]:
@@ -77,3 +84,33 @@ def test_a_range_that_does_not_end_in_time_is_refused_at_once(text) -> None:
 def test_widths_are_whole_numbers_above_0() -> None:
     with pytest.raises(typer.BadParameter, match="whole numbers above 0"):
         whole_numbers("24,0", name="--hidden", example="24,24")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("16", ((16,), None)),
+        ("3,32,32", ((3, 32, 32), None)),
+        ("16:int64", ((16,), "int64")),
+        ("2, 8:bfloat16", ((2, 8), "bfloat16")),
+    ],
+)
+def test_an_input_is_typed_as_a_shape_and_perhaps_a_dtype(text, read):
+    assert input_like(text, name="--input-shape", example="16:int64") == read
+
+
+@pytest.mark.parametrize("text", ["16:", "16:int", "16:long:int64", "16:__class__"])
+def test_another_dtype_is_refused_with_the_known_ones(text):
+    with pytest.raises(typer.BadParameter, match="one of float32, float64, "):
+        input_like(text, name="--input-shape", example="16:int64")
+
+
+@pytest.mark.parametrize("text", ["", ":int64", "0:int64", "3,x", "-1"])
+def test_another_shape_is_refused_with_an_example(text):
+    with pytest.raises(typer.BadParameter, match="as 16:int64"):
+        input_like(text, name="--input-shape", example="16:int64")
+
+
+@pytest.mark.parametrize("name", arguments._DTYPES)
+def test_a_dtype_that_can_be_typed_is_one_of_torchs(name):
+    assert isinstance(getattr(torch, name), torch.dtype)

@@ -233,8 +233,8 @@ def test_a_file_that_asks_for_code_is_refused_with_its_own_exit_code(
             2,
             "go together",
         ),
-        (["analyze", "."], 1, "folder of `sculpt run`"),
-        (["analyze", "narrow.pt"], 1, "every hidden unit is dead"),
+        (["analyze", "."], 1, "Name the file."),
+        (["analyze", "dead.pt"], 1, "every hidden unit is dead"),
         (["analyze", "m.pt", "--input-shape", "7"], 1, "7"),
         (["analyze", "m.pt", "--model", "no_such:thing"], 1, "no_such"),
         (["scuplt"], 2, "No such command"),
@@ -246,10 +246,9 @@ def test_wrong_usage_is_said_without_a_traceback(
     monkeypatch.chdir(tmp_path)
     Path("x.txt").write_text("hello")
     torch.save(halves().state_dict(), "m.pt")
-    narrow = mlp(3, 1, 2)
-    narrow[0].weight.data, narrow[0].bias.data = torch.ones(0, 3), torch.ones(0)
-    narrow[2].weight.data = torch.ones(2, 0)
-    torch.save(narrow, "narrow.pt")
+    dead = mlp(3, 1, 2)
+    nn.init.zeros_(dead[2].weight)
+    torch.save(dead, "dead.pt")
     found, _, err = sculpt(*arguments)
     assert found == code
     assert message in err

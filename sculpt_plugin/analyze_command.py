@@ -1,0 +1,247 @@
+"""The command `sculpt analyze`: open a file, explain it, write what was asked for."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sculpt_plugin.arguments import input_like
+from sculpt_plugin.errors import LoadingError, ModelError
+from sculpt_plugin.terminal import make_console
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sculpt_plugin.loading import LoadedModel
+    from sculpt_plugin.report import Report
+
+
+def analyze(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A model file, or a folder of `sculpt run` or `sweep`."),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = (
+        False
+    ),
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the layers into a .png or .svg file.")
+    ] = None,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="<path>",
+            help="Save the graph as .graphml, .gexf (Gephi) or .json. Can be repeated.",
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Save what is kept as safetensors, for torch-pruning."),
+    ] = None,
+    hops: Annotated[
+        int | None,
+        typer.Option(min=1, help="Edges to look ahead; to the outputs if left out."),
+    ] = None,
+    merge_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of edges that joins clusters across layers."
+        ),
+    ] = 0.9,
+    modularity_threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Modularity that needs no further test."),
+    ] = 0.2,
+    method: Annotated[
+        Literal["agglomerative", "bidirectional", "louvain"],
+        typer.Option(
+            help="The paper's way to find modules, our own, or Louvain's communities."
+        ),
+    ] = "agglomerative",
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Change units of the model to check the graph; exit code 1 if wrong.",
+        ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit code 1, after the report, unless all of it is covered exactly.",
+        ),
+    ] = False,
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="<shape>",
+            help="Shape of one input without the batch axis, as 1,28,28, or 16:int64 "
+            "for 16 tokens. Repeated where the model takes several inputs.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="pkg.mod:factory that builds the model for a state dict. Runs your "
+            "own code."
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Which model is meant, where a file holds several: its key, or the "
+            "prefix of its names."
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A class of yours that a pickled model may hold."),
+    ] = None,
+    unsafe_load: Annotated[
+        bool,
+        typer.Option("--unsafe-load", help="Unpickle anything. RUNS CODE IN THE FILE."),
+    ] = False,
+) -> None:
+    """Find the modules of a sparse network in a file."""
+    from sculpt_plugin import covered
+    from sculpt_plugin import export as exports
+    from sculpt_plugin import plot as pictures
+
+    shapes = [
+        input_like(text, name="--input-shape", example="1,28,28 or 16:int64")
+        for text in input_shape or ()
+    ]
+    for path in export or ():
+        exports.check_path(path)
+    if masks is not None:
+        exports.check_place(masks)
+    loaded = _load(file, model, key, allow or [], unsafe_load)
+    report = _report(
+        loaded,
+        _example_inputs(loaded, shapes),
+        verify=verify,
+        hops=hops,
+        merge_threshold=merge_threshold,
+        modularity_threshold=modularity_threshold,
+        method=method,
+    )
+    if plot is not None:
+        pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
+    for path in export or ():
+        exports.save(report, path)
+    if masks is not None:
+        exports.save_masks(report, loaded.model, masks)
+    _show(report, json=json)
+    if verify:
+        covered.check_verified(report.evidence["coverage"])
+    if strict:
+        covered.check_exact(report.evidence["coverage"])
+
+
+def _show(report: "Report", *, json: bool) -> None:
+    """Print a report, and what it rests on."""
+    from rich.text import Text
+
+    from sculpt_plugin import covered
+
+    if json:
+        typer.echo(report.to_json())
+        return
+    console = make_console()
+    console.print(report)
+    for line in covered.lines(report.evidence["coverage"]):
+        console.print(Text(line, style="dim"))
+
+
+def _load(
+    file: Path, model: str | None, key: str | None, allow: list[str], unsafe: bool
+) -> "LoadedModel":
+    """Open what the user named, without running what is in it."""
+    from sculpt_plugin.files.formats import recognise
+    from sculpt_plugin.loading import from_factory, load_model
+
+    if file.is_dir():
+        file = _model_of_run(file)
+    if model is not None and unsafe:
+        raise typer.BadParameter("--model and --unsafe-load cannot go together.")
+    if model is not None or allow or unsafe:
+        # The user's own modules are looked for where the user stands.
+        sys.path.insert(0, str(Path.cwd()))
+    if unsafe and recognise(file) in ("torch zip", "torch legacy"):
+        make_console(stderr=True).print(f"Loading {file} runs whatever code it holds.")
+    if model is not None:
+        return from_factory(model, state_path=file, key=key)
+    return load_model(file, key=key, allow=allow, unsafe=unsafe)
+
+
+def _model_of_run(folder: Path) -> Path:
+    """Find the model in a folder that `sculpt run`, or another program, filled."""
+    from sculpt_plugin.files.folders import model_in
+
+    model = folder / "model.safetensors"
+    if model.exists():
+        return model
+    if (folder / "sweep.json").exists():
+        raise LoadingError(
+            f"{folder} holds a whole sweep: name one of its networks, as in "
+            f"{min(folder.glob('seed-*'), default=folder / 'seed-0')}."
+        )
+    if (folder / "run.json").exists() or (folder / "checkpoint").exists():
+        raise LoadingError(
+            f"The run in {folder} has not finished: run the same command again."
+        )
+    return model_in(folder)
+
+
+def _example_inputs(
+    loaded: "LoadedModel", shapes: Sequence[tuple[tuple[int, ...], str | None]]
+) -> "tuple[Tensor, ...]":
+    """Make inputs of the shapes and dtypes that were typed, or that the model tells."""
+    import torch
+
+    own = next((p.dtype for p in loaded.model.parameters()), torch.float32)
+    wanted = [((1, *shape), dtype) for shape, dtype in shapes]
+    if not wanted and loaded.input_shape is not None:
+        wanted = [(loaded.input_shape, None)]
+    if not wanted:
+        raise ModelError(
+            "The shape of an input must be known, and this model does not tell it: "
+            "pass --input-shape, as in --input-shape 1,28,28, or 16:int64 for tokens."
+        )
+    made = []
+    for shape, dtype in wanted:
+        kind = own if dtype is None else getattr(torch, dtype)
+        try:
+            made.append(torch.zeros(shape, dtype=kind))
+        except (RuntimeError, TypeError, MemoryError) as error:
+            raise ModelError(
+                f"An input of shape {list(shape)} must fit the memory: pass a smaller "
+                "--input-shape."
+            ) from error
+    return tuple(made)
+
+
+def _report(
+    loaded: "LoadedModel",
+    inputs: "tuple[Tensor, ...]",
+    *,
+    verify: bool,
+    **settings: Any,
+) -> "Report":
+    """Analyze a loaded model, its units under their original numbers."""
+    from sculpt_plugin.analysis.chain import outputs_alike_in
+    from sculpt_plugin.analysis.numbering import renumber
+    from sculpt_plugin.analysis.trace import read
+    from sculpt_plugin.report import explain
+
+    found = read(loaded.model, inputs, verify=verify)
+    both_ways = settings["method"] == "bidirectional"
+    return explain(
+        renumber(found.graph, loaded.units, loaded.sizes),
+        covered=found.coverage,
+        alike=outputs_alike_in(loaded.model) if both_ways else None,
+        **settings,
+    )

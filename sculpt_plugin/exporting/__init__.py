@@ -1,0 +1,1 @@
+"""What other tools read: graphs as GraphML, GEXF and JSON, and masks."""
