@@ -140,7 +140,21 @@ def test_statistics_that_units_share_are_left_out_of_the_graph(run: Callable) ->
     assert (found.graph.adjacency != plain.adjacency).nnz == 0
 
 
+def own_weights(h: Tensor) -> Tensor:
+    scale, shift = h[0, :, 0, 0], h[1, :, 0, 0]
+    return functional.group_norm(h, 4, scale, shift).flatten(1)
+
+
+def own_kernel(h: Tensor) -> Tensor:
+    return functional.conv2d(h, h[:, :, :1, :1], h[0, :2, 0, 0]).flatten(1)
+
+
 HIDING = {
+    "weights of a norm from the inputs": own_weights,
+    "kernel from the inputs": own_kernel,
+    "bias from the inputs": lambda h: functional.conv2d(
+        h, torch.ones(2, 4, 1, 1, dtype=h.dtype), h[0, :2, 0, 0]
+    ).flatten(1),
     "max": lambda h: h.max(1).values.flatten(1),
     "complex": lambda h: torch.complex(h, h.roll(1, 1)).imag.flatten(1),
     "where by value": lambda h: torch.where(h > 0, h, h.roll(1, 1)).flatten(1),

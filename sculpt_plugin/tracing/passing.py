@@ -47,7 +47,14 @@ class Passing:
         """Label what an operation makes."""
         self.approximated = None
         rule = _RULES.get(operation.name)
-        if rule is not None:
+        scales = [self._of(operation.values.get(name)) for name in ("weight", "bias")]
+        if any(labels is not None for labels in scales):
+            self.approximated = (
+                f"takes {operation.name!r} with weights that depend on the inputs to "
+                "mix all it reads"
+            )
+            found = self._mix_all(operation)
+        elif rule is not None:
             found = rule(self, operation)
         elif torch.Tag.pointwise in operation.func.tags:
             found = self._pointwise(operation)

@@ -62,12 +62,14 @@ def reads_weights(operation: Operation, labels: TensorLabels) -> bool | None:
             return False
         free = labels.of(left) is None and labels.is_weight(left)
         return True if free else None
-    if operation.name in _TABLES:
-        return False if labels.of(operation.values["indices"]) is not None else None
-    for name in ("weight", "i2"):
-        if operation.name in _READERS and name in operation.values:
-            return False if labels.of(operation.values[name]) is None else None
-    return None
+    if operation.name not in _READERS:
+        return None
+    own = [operation.values.get(name) for name in ("weight", "bias", "i2")]
+    if any(x is not None and labels.of(x) is not None for x in own):
+        return None
+    if operation.name in _TABLES and labels.of(operation.values["indices"]) is None:
+        return None
+    return False
 
 
 def product(operation: Operation, *, weights_left: bool) -> Product:
