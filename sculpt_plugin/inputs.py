@@ -1,7 +1,8 @@
 """How a model is called: its inputs as a tensor, a tuple or a dict."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -66,8 +67,10 @@ def flat_tensors(output: Any) -> list[Tensor]:
         >>> [len(x) for x in flat_tensors(output)]
         [1, 2]
     """
-    if isinstance(output, dict):
+    if isinstance(output, Mapping):
         output = list(output.values())
+    if is_dataclass(output) and not isinstance(output, type):
+        output = [getattr(output, item.name) for item in fields(output)]
     if isinstance(output, list | tuple):
         return [x for part in output for x in flat_tensors(part)]
     return [output] if isinstance(output, Tensor) else []
@@ -165,8 +168,15 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         >>> norm.running_mean
         tensor([0., 0.])
     """
-    own = [(module, dict(module._buffers)) for module in model.modules()]
-    copies = [(buffer, buffer._version, buffer.clone()) for buffer in model.buffers()]
+    own = [
+        (module, dict(module._buffers))
+        for module in model.modules()
+        if not isinstance(module, torch.jit.ScriptModule)
+    ]
+    # An embedding with a largest norm shrinks its own weights.
+    shrinking = [m for m in model.modules() if getattr(m, "max_norm", None)]
+    changing = [*model.buffers(), *(p for m in shrinking for p in m.parameters())]
+    copies = [(tensor, tensor.detach().clone()) for tensor in changing]
     # torch.nn.utils.prune sets `weight` anew in every forward.
     plain = [
         (module, {key: x for key, x in vars(module).items() if isinstance(x, Tensor)})
@@ -179,10 +189,10 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         for module, buffers in own:
             module._buffers.clear()
             module._buffers.update(buffers)
-        for buffer, version, copy in copies:
-            if buffer._version != version:
-                with torch.no_grad():
-                    buffer.copy_(copy)
+        for tensor, copy in copies:
+            if not torch.equal(tensor.detach(), copy):
+                with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+                    tensor.copy_(copy)
         for module, attributes in plain:
             now = [key for key, x in vars(module).items() if isinstance(x, Tensor)]
             for key in now:

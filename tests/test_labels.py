@@ -48,10 +48,24 @@ def test_the_parts_of_a_complex_number_share_its_label() -> None:
     assert labels.of(torch.view_as_real(x)).tolist() == [[1, 1], [2, 2]]
 
 
-def test_bytes_read_as_larger_numbers_are_refused() -> None:
-    x, labels = labelled(4)
-    with pytest.raises(NotLabelledError, match="reads the bytes"):
-        labels.of(x.view(torch.float64))
+def test_a_complex_number_carries_what_its_parts_do() -> None:
+    labels, x = TensorLabels(UnitSets()), torch.zeros(1, 2)
+    labels.put(x, labels.sets.new_units(2))
+    (label,) = labels.of(torch.view_as_complex(x)).tolist()
+    assert labels.sets.units(label).tolist() == [0, 1]
+
+
+def test_what_is_written_into_the_real_parts_is_found_in_the_whole() -> None:
+    labels, x = TensorLabels(UnitSets()), torch.zeros(2, dtype=torch.complex64)
+    labels.put(x.real, labels.sets.new_units(2))
+    units = [labels.sets.units(label).tolist() for label in labels.of(x).tolist()]
+    assert units == [[0], [1]]
+    assert labels.of(x.imag).tolist() == [0, 0]
+
+
+def test_memory_that_grew_has_no_labels_where_it_is_new() -> None:
+    x, labels = labelled(2)
+    assert labels.of(x.resize_(4)).tolist() == [1, 2, 0, 0]
 
 
 def test_a_sparse_tensor_is_refused() -> None:

@@ -99,7 +99,6 @@ EXACT = {
     "einsum": lambda h: torch.einsum("bchw,bdhw->bcd", h, h[:, :2]),
     "detach": lambda h: (h.detach() + h.roll(1, 1)).flatten(1),
     "written into": written,
-    "running sum": lambda h: h.mean(2).cumsum(2).flatten(1),
     "gather": lambda h: h.gather(1, torch.ones(2, 2, 2, 2).long()).flatten(1),
     "scatter": lambda h: (
         torch.zeros(2, 4, 2, 2, dtype=h.dtype)
@@ -150,6 +149,7 @@ def own_kernel(h: Tensor) -> Tensor:
 
 
 HIDING = {
+    "running sum": lambda h: h.mean(2).cumsum(2).flatten(1),
     "weights of a norm from the inputs": own_weights,
     "kernel from the inputs": own_kernel,
     "bias from the inputs": lambda h: functional.conv2d(

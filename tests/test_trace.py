@@ -1,6 +1,8 @@
 """Hand-worked graphs, and an oracle: silencing units in the real model."""
 
+from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -563,3 +565,121 @@ def test_a_softmax_at_the_end_leaves_the_outputs_exact() -> None:
     inner = nn.Sequential(nn.Linear(2, 2), nn.Softmax(-1), nn.Linear(2, 2))
     layers = read(inner, torch.zeros(1, 2)).coverage["layers"]
     assert [x["coverage"] for x in layers] == ["exact", "approximated", "exact"]
+
+
+@pytest.mark.parametrize(
+    ("run", "sizes"),
+    [
+        (lambda net, x: (net.a(x) + x).squeeze(0), 3),
+        (lambda net, x: net.a(x)[0] + x[0], 3),
+        (lambda net, x: net.a(x).sum(-1) + x.sum(-1), 1),
+        (lambda net, x: (net.a(x) + x).sum(), 1),
+        (lambda net, x: (net.a(x) + x)[:, None, :].repeat(1, 2, 1), 3),
+    ],
+)
+def test_outputs_without_a_batch_axis_keep_all_their_units(run, sizes) -> None:
+    model, x = Net(run, a=nn.Linear(3, 3)).double(), torch.zeros(1, 3).double()
+    found = read(model, x, verify=True)
+    assert found.graph.sizes[-1] == sizes
+    assert found.graph.live_units().all()
+    assert found.coverage["verified"]["missed"] == 0
+    assert found.coverage["verified"]["unseen"] == 0
+
+
+def test_chance_does_not_cut_edges() -> None:
+    def run(net: Net, x: Tensor) -> Tensor:
+        h = functional.dropout(net.a(x), 0.5, training=True) * (torch.rand(4) > 0.5)
+        return net.b(h + torch.bernoulli(torch.sigmoid(net.a(x))))
+
+    model = Net(run, a=nn.Linear(2, 4), b=nn.Linear(4, 1))
+    graph = trace(model, torch.zeros(1, 2))
+    table = through_junctions(graph)
+    assert graph.names[:3] == ("inputs", "a", "a #2")
+    assert table[2:10, graph.units(graph.depth - 1)].all()
+
+
+def test_a_softmax_that_is_read_as_well_is_not_exact() -> None:
+    def run(net: Net, x: Tensor) -> tuple[Tensor, Tensor]:
+        shares = net.a(x).softmax(-1)
+        return shares, net.b(shares)
+
+    model = Net(run, a=nn.Linear(3, 3), b=nn.Linear(3, 2))
+    layers = read(model, torch.zeros(1, 3)).coverage["layers"]
+    assert layers[0]["coverage"] == "approximated"
+
+
+def test_a_subclass_with_its_own_forward_is_followed_inside() -> None:
+    class Longer(nn.RMSNorm):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.rms_norm(x, self.normalized_shape) * (1 + self.weight)
+
+    norm = Longer(3)
+    nn.init.zeros_(norm.weight)
+    found = read(
+        nn.Sequential(nn.Linear(2, 3), norm, nn.Linear(3, 1)), torch.zeros(1, 2)
+    )
+    assert found.graph.live_units().all()
+
+
+def test_tensors_in_dataclasses_and_named_tuples_are_inputs_and_outputs() -> None:
+    Pair = namedtuple("Pair", "left right")
+
+    @dataclass
+    class Holder:
+        value: Tensor
+
+    class Takes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Linear(2, 1)
+
+        def forward(self, pair: Pair, holder: Holder) -> Holder:
+            holder.value.mul_(2)
+            return Holder(self.a(pair.left) + pair.right + holder.value)
+
+    x = torch.ones(1, 1)
+    given = (Pair(torch.ones(1, 2), torch.ones(1, 1)), Holder(x))
+    graph = trace(Takes(), given)
+    assert graph.sizes[0] == 4 and graph.live_units().all()
+    assert x.item() == 1.0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_scripted_model_is_traced_as_it_was_written() -> None:
+    model = torch.jit.script(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).eval())
+    found = read(model, torch.zeros(1, 2))
+    assert found.graph.sizes == (2, 2)
+    assert found.graph.edge_count == 4
+
+
+def test_a_table_with_a_largest_norm_keeps_its_weights() -> None:
+    table = nn.Embedding(4, 3, max_norm=0.1)
+    before = table.weight.detach().clone()
+    trace(table, torch.tensor([[0, 1]]))
+    assert torch.equal(table.weight, before)
+
+
+def test_a_mask_of_infinities_is_no_weight_that_is_not_finite() -> None:
+    model = Net(lambda net, x: net.a(x) + (net.bias + torch.full((2,), -torch.inf)))
+    model.a, model.bias = nn.Linear(2, 2), nn.Parameter(torch.zeros(2))
+    assert trace(model, torch.zeros(1, 2)).sizes == (2, 2)
+
+
+def test_rotated_numbers_are_followed_as_complex_ones() -> None:
+    def run(net: Net, x: Tensor) -> Tensor:
+        pairs = torch.view_as_complex(net.a(x).reshape(1, 2, 2))
+        return net.b(torch.view_as_real(pairs * 1j).flatten(1))
+
+    model = Net(run, a=nn.Linear(2, 4), b=weigh(nn.Linear(4, 1), [[1, 0, 0, 0]]))
+    graph = trace(model, torch.zeros(1, 2))
+    # Inputs 0, 1; a 2 to 5, of which the first two are one number; b 6.
+    assert [(i, j) for i, j in edges(graph) if j == 6] == [(2, 6), (3, 6)]
+
+
+def test_a_constant_graph_of_many_nodes_is_fast() -> None:
+    neighbours = torch.eye(2000) + torch.eye(2000).roll(1, 0)
+    model = Net(lambda net, x: net.b(neighbours @ net.a(x)), a=nn.Linear(3, 2))
+    model.b = nn.Linear(2, 1)
+    assert edges(trace(model, torch.zeros(1, 2000, 3))) == edges(
+        trace(nn.Sequential(model.a, model.b), torch.zeros(1, 3))
+    )

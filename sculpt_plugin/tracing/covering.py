@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 from sculpt_plugin.tracing.following import Follower
 
 UNUSED = "the outputs do not depend on it"
+OUT_OF_SIGHT = "computes where its operations cannot be followed"
 
 
 def covered(model: nn.Module, follower: Follower) -> dict[str, Any]:
@@ -62,11 +63,11 @@ def parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
     Example:
         >>> [name for name, _ in parts(nn.Sequential(nn.Linear(2, 1)))]
-        ['model', '0']
+        ['', '0']
     """
     for name, module in model.named_modules():
         if "parametrizations" not in name.split("."):
-            yield name or "model", module
+            yield name, module
 
 
 def _layer(
@@ -83,7 +84,7 @@ def _layer(
     first = [parameter for parameter in own if id(parameter) not in counted]
     counted |= {id(parameter) for parameter in first}
     layer = {
-        "name": name,
+        "name": name or "model",
         "kind": class_name(module),
         "parameters": sum(parameter.numel() for parameter in first),
         "coverage": "exact",
@@ -94,10 +95,9 @@ def _layer(
     ):
         if name in notes:
             return {**layer, "coverage": coverage, "reason": "; ".join(notes[name])}
-    if (
-        own
-        and name not in follower.ran
-        and not any(id(x) in follower.used for x in own)
-    ):
-        return {**layer, "reason": UNUSED}
+    if own and not any(id(x) in follower.used for x in own):
+        if name not in follower.ran:
+            return {**layer, "reason": UNUSED}
+        if not any(module.children()):
+            return {**layer, "coverage": "not covered", "reason": OUT_OF_SIGHT}
     return layer

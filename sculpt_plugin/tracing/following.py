@@ -16,10 +16,15 @@ from sculpt_plugin.errors import ModelError, SculptError, one_line
 from sculpt_plugin.inputs import Inputs
 from sculpt_plugin.tracing import recurrent
 from sculpt_plugin.tracing.input_units import Axis, InputUnits, ReadDifferentlyError
-from sculpt_plugin.tracing.labels import NotLabelledError, TensorLabels
+from sculpt_plugin.tracing.labels import (
+    NotLabelledError,
+    TensorLabels,
+    differ,
+    storage_key,
+)
 from sculpt_plugin.tracing.naming import Names
 from sculpt_plugin.tracing.operation import Operation, added_to, tensors_in
-from sculpt_plugin.tracing.passing import SOFTMAX, STATISTICS, Passing, differ
+from sculpt_plugin.tracing.passing import SOFTMAX, STATISTICS, Passing
 from sculpt_plugin.tracing.sets import EMPTY, UnitSets
 from sculpt_plugin.tracing.walking import Walk, copied
 from sculpt_plugin.tracing.weights import layout, product, reads_weights
@@ -78,6 +83,7 @@ class Follower(Walk):
         self.missed: dict[str, list[str]] = {}
         self.used: set[int] = set()
         self._softmaxes: list[tuple[weakref.ref[Tensor], str]] = []
+        self._read_storages: set[int | None] = set()
         self._passing = Passing(self.labels, statistics=statistics)
         self._names = Names(model)
         self.labels.mark_weights(model.parameters())
@@ -99,11 +105,25 @@ class Follower(Walk):
             self._see(operation)
         except NotLabelledError as reason:
             self.miss(str(reason))
+            self._mix(operation)
+
+    def _mix(self, operation: Operation) -> None:
+        """Let what cannot be labelled in detail depend on all that can be read."""
+        with_labels = [x for x in operation.operands if self.labels.has(x)]
+        if with_labels:
+            mixed = self._passing.all_of(with_labels)
+            for made in operation.made:
+                if storage_key(made) is not None:
+                    self.labels.put(made, mixed)
+        self._check_junctions()
 
     def _see(self, operation: Operation) -> None:
         operands = operation.operands
         self.used |= {id(x) for x in operands}
-        if all(self.labels.of(x) is None for x in operands):
+        drawn = torch.Tag.nondeterministic_seeded in operation.func.tags
+        if drawn or any(self.labels.is_random(x) for x in operands):
+            self.labels.mark_random(operation.made)
+        if not any(self.labels.has(x) for x in operands):
             if any(self.labels.is_weight(x) for x in operands):
                 self.labels.mark_weights(operation.made)
             return
@@ -112,6 +132,7 @@ class Follower(Walk):
             return
         if self._is_view(operation):
             return
+        self._read_storages |= {storage_key(x) for x in operands}
         for x in operands:
             if self.labels.is_weight(x):
                 self._names.check(x, self.path)
@@ -142,7 +163,11 @@ class Follower(Walk):
     def allow_softmax(self, output: Tensor) -> None:
         """Take back the note on a softmax that makes an output: no unit reads it."""
         for made, path in self._softmaxes:
-            if made() is output and [p for _, p in self._softmaxes].count(path) == 1:
+            if (
+                made() is output
+                and storage_key(output) not in self._read_storages
+                and [p for _, p in self._softmaxes].count(path) == 1
+            ):
                 self.approximated[path].remove(STATISTICS)
                 if not self.approximated[path]:
                     del self.approximated[path]
@@ -187,7 +212,7 @@ class Follower(Walk):
         for inputs in self.inputs:
             inputs.check_columns(
                 labels,
-                found.reshape(size, -1).numpy(),
+                found.flatten(0, column_axes - 1).flatten(1).numpy(),
                 self.labels.sets,
                 by_number=by_number,
             )
@@ -219,15 +244,16 @@ class Follower(Walk):
         for junction in self.labels.sets.junctions[len(self.junctions) :]:
             for inputs in self.inputs:
                 inputs.check_junction(junction)
-            self.junctions.append(self._names.again(f"{self.path} sum"))
+            self.junctions.append(self._names.again(f"{self.path or 'model'} sum"))
 
     def begin(self, module: nn.Module, read: Sequence[Tensor]) -> None:
         """Refuse a single image, whose channels would be taken for a batch."""
         if isinstance(module, _ConvNd) and read[0].ndim == len(module.kernel_size) + 1:
             raise ModelError(
-                f"Layer {self.path!r} ({type(module).__name__}) must get a batch, with "
-                f"{len(module.kernel_size) + 2} axes, and gets a tensor of shape "
-                f"{list(read[0].shape)}: for one sample, pass example_inputs[None]."
+                f"Layer {self.path or 'model'!r} ({type(module).__name__}) must get a "
+                f"batch, with {len(module.kernel_size) + 2} axes, and gets a tensor of "
+                f"shape {list(read[0].shape)}: for one sample, pass "
+                "example_inputs[None]."
             )
 
     def see_block(self, module: nn.Module, read: Sequence[Tensor], made: Any) -> None:
@@ -253,7 +279,7 @@ class Follower(Walk):
         states = [x for x in rest if x.is_floating_point()]
         columns = self._read(data.movedim(-1, 0))
         kind = next(k for t, k in recurrent.KINDS.items() if isinstance(module, t))
-        name = self._names.again(self.path)
+        name = self._names.again(self.path or "model")
         ways = list(recurrent.directions(module))
         each = 2 if module.bidirectional else 1
         found: list[np.ndarray] = []
@@ -295,11 +321,15 @@ class _Leaks(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name = getattr(func, "__name__", "")
-        if name in ("numpy", "tolist", "__array__", "__dlpack__", "data_ptr") and any(
-            self.follower.labels.of(x) is not None for x in tensors_in(args)
-        ):
+        if name in _LEAKS and any(map(self.follower.labels.has, tensors_in(args))):
             self.follower.miss(f"takes numbers out of torch ({name!r})")
         return func(*args, **(kwargs or {}))
+
+
+_LEAKS = (
+    *("numpy", "tolist", "__array__", "__dlpack__", "data_ptr"),
+    *("apply_", "map_", "map2_", "__deepcopy__"),
+)
 
 
 def follow(
@@ -348,8 +378,8 @@ def _explained(follower: Follower, error: Exception, shapes: list[list[int]]) ->
         if isinstance(width, int) and read.ndim > 1 and read.shape[axis] != width:
             what = "features" if axis == -1 else "channels"
             return (
-                f"Layer {path!r} ({type(module).__name__}) takes {width} {what}, and "
-                f"gets a tensor of shape {list(read.shape)}; {advice}."
+                f"Layer {path or 'model'!r} ({type(module).__name__}) takes {width} "
+                f"{what}, and gets a tensor of shape {list(read.shape)}; {advice}."
             )
     return (
         f"The model must run on example_inputs, and fails: {one_line(error)}; {advice}."

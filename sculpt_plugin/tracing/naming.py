@@ -5,6 +5,7 @@ from collections import Counter
 from torch import Tensor, nn
 
 from sculpt_plugin.errors import ModelError, TraceError
+from sculpt_plugin.tracing.labels import storage_key
 
 
 class Names:
@@ -18,15 +19,13 @@ class Names:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._modules = {
-            name or "model": module for name, module in model.named_modules()
-        }
-        self._owners: dict[int, tuple[str, Tensor]] = {}
+        self._modules = dict(model.named_modules())
+        self._owners: dict[int | None, tuple[str, Tensor]] = {}
         for name, parameter in model.named_parameters():
-            if not parameter.is_meta:
-                key = parameter.untyped_storage()._cdata
+            key = storage_key(parameter)
+            if key is not None:
                 self._owners.setdefault(key, (name, parameter))
-        self._checked: set[int] = set()
+        self._checked: set[int | None] = set()
         self._uses: Counter[str] = Counter()
 
     def of(self, weight: Tensor, path: str) -> str:
@@ -40,28 +39,28 @@ class Names:
         return name if uses == 1 else f"{name} #{uses}"
 
     def _name(self, weight: Tensor, path: str) -> str:
-        key = weight.untyped_storage()._cdata
+        key = storage_key(weight)
         module = self._modules[path]
         for name, parameter in module.named_parameters(recurse=False):
-            if not parameter.is_meta and parameter.untyped_storage()._cdata == key:
-                where = "" if path == "model" else f"{path}."
+            if key is not None and storage_key(parameter) == key:
+                where = f"{path}." if path else ""
                 return _shortened(f"{where}{name}", path) + _rows(weight, parameter)
         if key in self._owners:
             name, parameter = self._owners[key]
             return _shortened(name, path) + _rows(weight, parameter)
-        return path
+        return path or "model"
 
     def check(self, weight: Tensor, path: str) -> None:
         """Refuse weights that are no numbers."""
-        key = weight.untyped_storage()._cdata
-        if key in self._checked:
+        key = storage_key(weight)
+        if key in self._checked or key not in self._owners:
             return
-        if key in self._owners:
-            self._checked.add(key)
+        self._checked.add(key)
         if weight.is_floating_point() and not bool(weight.isfinite().all()):
             raise TraceError(
-                f"Layer {path!r} must have finite numbers only, and a parameter of it "
-                "holds NaN or infinity: train it again, or load another checkpoint."
+                f"Layer {path or 'model'!r} must have finite numbers only, and a "
+                "parameter of it holds NaN or infinity: train it again, or load "
+                "another checkpoint."
             )
 
 
@@ -69,7 +68,7 @@ def _shortened(name: str, path: str) -> str:
     """Drop what every layer's parameter is called."""
     owner, _, last = name.rpartition(".")
     if ".parametrizations." in f".{name}":
-        return path
+        return path or "model"
     if last in ("weight", "weight_orig"):
         return owner or "model"
     return name.removesuffix("_weight")

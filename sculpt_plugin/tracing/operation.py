@@ -1,7 +1,7 @@
 """One operation of a run: what it was called with and what it made."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from torch import Tensor
@@ -53,12 +53,20 @@ class Operation:
 
     @property
     def operands(self) -> list[Tensor]:
-        """The tensors among the arguments, in order."""
-        return list(tensors_in(list(self.values.values())))
+        """The tensors among the arguments that it reads, in order."""
+        only_written = {
+            argument.name
+            for argument in self.func._schema.arguments
+            if argument.kwarg_only
+            and argument.alias_info is not None
+            and argument.alias_info.is_write
+        }
+        read = [x for name, x in self.values.items() if name not in only_written]
+        return list(tensors_in(read))
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Find the tensors in nested sequences and dicts.
+    """Find the tensors in nested sequences, dicts and dataclasses.
 
     Example:
         >>> import torch
@@ -72,6 +80,8 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(part)
     elif isinstance(value, Mapping):
         yield from tensors_in(list(value.values()))
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from tensors_in([getattr(value, item.name) for item in fields(value)])
 
 
 def matrices(operation: Operation) -> tuple[Tensor, Tensor]:

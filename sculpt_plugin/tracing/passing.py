@@ -14,8 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sculpt_plugin.tracing.labels import TensorLabels, spread_out
-from sculpt_plugin.tracing.operation import Operation, added_to, axes_of, matrices
+from sculpt_plugin.tracing.labels import TensorLabels, differ, spread_out
+from sculpt_plugin.tracing.operation import (
+    Operation,
+    added_to,
+    axes_of,
+    matrices,
+    tensors_in,
+)
 from sculpt_plugin.tracing.sets import EMPTY
 
 STATISTICS = "leaves out the statistics that its units share"
@@ -47,7 +53,7 @@ class Passing:
         """Label what an operation makes."""
         self.approximated = None
         rule = _RULES.get(operation.name)
-        scales = [self._of(operation.values.get(name)) for name in ("weight", "bias")]
+        scales = [self._of(operation.values.get(name)) for name in _SCALES]
         if any(labels is not None for labels in scales):
             self.approximated = (
                 f"takes {operation.name!r} with weights that depend on the inputs to "
@@ -72,12 +78,19 @@ class Passing:
         kept = [axis for axis in range(labels.ndim) if axis not in axes]
         moved = found.transpose(*kept, *axes)
         groups = math.prod(moved.shape[: len(kept)])
-        united = self.sets.unite(moved.reshape(groups, -1))
+        each = math.prod(moved.shape[len(kept) :])
+        united = self.sets.unite(moved.reshape(groups, each))
         shape = [1 if axis in axes else found.shape[axis] for axis in range(found.ndim)]
         united = united.reshape(shape)
         # Axes along which nothing differs are as long again as they were.
         full = [1 if axis in axes else size for axis, size in enumerate(labels.shape)]
         return np.broadcast_to(united, full)
+
+    def all_of(self, tensors: Iterable[Tensor]) -> np.ndarray:
+        """Unite the labels of all elements of all tensors."""
+        found = [self._of(x) for x in tensors]
+        every = [np.unique(spread_out(x)) for x in found if x is not None]
+        return self.sets.unite(np.concatenate(every)[None]).reshape(())
 
     def _of(self, value: Any) -> Tensor | None:
         return self.labels.of(value) if isinstance(value, Tensor) else None
@@ -98,7 +111,7 @@ class Passing:
         if not isinstance(factor, Tensor):
             factor = torch.tensor(factor)
         zero = factor == 0
-        if not bool(zero.any()):
+        if self.labels.is_random(factor) or not bool(zero.any()):
             return labels
         return torch.where(zero.cpu(), EMPTY, _tensor(labels)).expand(shape)
 
@@ -115,7 +128,7 @@ class Passing:
     def _where(self, operation: Operation) -> list[Any]:
         """Choose by a condition; a constant one chooses the labels too."""
         condition = operation.values["condition"]
-        if "self" not in operation.values or self._of(condition) is not None:
+        if "self" not in operation.values or not self._is_fixed(condition):
             return self._pointwise(operation)
         yes, no = (self._of(operation.values[name]) for name in ("self", "other"))
         return [
@@ -127,34 +140,42 @@ class Passing:
     def _masked_fill(self, operation: Operation) -> list[Any]:
         """Overwrite by a mask."""
         mask, value = operation.values["mask"], self._of(operation.values["value"])
-        if self._of(mask) is not None:
+        if not self._is_fixed(mask):
             return self._pointwise(operation)
         old = self._of(operation.values["self"])
         new = EMPTY if value is None else value
         return [torch.where(mask.cpu(), new, EMPTY if old is None else old)]
 
-    def _copy(self, operation: Operation) -> list[Any]:
-        """Overwrite with another tensor."""
-        source = self._of(operation.values["src"])
-        return [torch.tensor(EMPTY) if source is None else source]
-
-    def _fill(self, operation: Operation) -> list[Any]:
-        """Overwrite with one number."""
-        value = self._of(operation.values.get("value"))
-        return [torch.tensor(EMPTY) if value is None else value]
+    def _overwrite(self, operation: Operation) -> list[Any]:
+        """Overwrite with another tensor, or with one number."""
+        new = self._of(operation.values.get("src", operation.values.get("value")))
+        return [torch.tensor(EMPTY) if new is None else new]
 
     def _constant(self, operation: Operation) -> list[Any]:
         """Read nothing but a shape."""
-        return [None for _ in operation.made]
+        written = operation.func._schema.is_mutable
+        return [torch.tensor(EMPTY) if written else None for _ in operation.made]
+
+    def _draw(self, operation: Operation) -> list[Any]:
+        """Draw numbers: by the numbers that are read, or in their place."""
+        written, by = operation.func._schema.is_mutable, operation.values.get("p")
+        if written and not isinstance(by, Tensor):
+            return self._constant(operation)
+        return self._pointwise(operation)
+
+    def _is_fixed(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor is a constant, the same in every run."""
+        return self._of(tensor) is None and not self.labels.is_random(tensor)
 
     def _move(self, operation: Operation) -> list[Any]:
         """Move numbers about: do the same to their labels."""
         if operation.values.get("accumulate") or "reduce" in operation.values:
+            self.approximated = f"takes {operation.name!r} to mix all it reads"
             return self._mix_all(operation)
         given = {}
         for name, value in operation.values.items():
             if name in ("index", "indices", "mask", "repeats"):
-                if any(self._of(x) is not None for x in _listed(value)):
+                if not all(map(self._is_fixed, tensors_in(value))):
                     self.approximated = (
                         f"takes {operation.name!r} at places that depend on the inputs "
                         "to mix all it reads"
@@ -200,6 +221,7 @@ class Passing:
 
     def _along(self, operation: Operation) -> list[Any]:
         """Mix numbers along an axis that stays: a running sum, a sort."""
+        self.approximated = f"takes {operation.name!r} to mix all along its axis"
         labels = self._of(operation.values["self"])
         assert labels is not None
         return [self.unite(labels, axes_of(operation, labels.ndim))] * len(
@@ -299,6 +321,9 @@ class Passing:
 
     def _picked(self, mask: Tensor, labels: Tensor) -> Tensor:
         """Sum those rows of labels that each row of a constant matrix picks."""
+        if not differ(labels, [-2]):
+            own = torch.where(mask.any(-1, keepdim=True), labels[..., :1, :], EMPTY)
+            return own.expand(*mask.shape[:-1], labels.shape[-1])
         masks, which = mask.reshape(-1, mask.shape[-1]).unique(
             dim=0, return_inverse=True
         )
@@ -314,25 +339,12 @@ class Passing:
     def _mix_all(self, operation: Operation) -> list[Any]:
         """Let everything depend on everything."""
         found = [self._of(x) for x in operation.operands]
-        every = [np.unique(spread_out(x)) for x in found if x is not None]
-        if not every:
+        if all(x is None for x in found):
             return [None for _ in operation.made]
-        return [self.sets.unite(np.concatenate(every)[None])] * len(operation.made)
+        return [self.all_of(operation.operands)] * len(operation.made)
 
 
-def differ(labels: Tensor, axes: Iterable[int]) -> bool:
-    """Tell whether labels differ along some axes.
-
-    Example:
-        >>> differ(torch.tensor([[1, 1], [2, 2]]), [1])
-        False
-    """
-    shape = spread_out(labels).shape
-    return any(shape[axis] > 1 for axis in axes)
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+_SCALES = ("weight", "bias", "running_mean", "running_var")
 
 
 def _tensor(labels: Tensor | np.ndarray) -> Tensor:
@@ -349,11 +361,11 @@ _NAMES: dict[_Rule, str] = {
     "log_sigmoid_forward native_dropout polar rrelu_with_noise rsub",
     Passing._where: "where",
     Passing._masked_fill: "masked_fill",
-    Passing._copy: "copy",
-    Passing._fill: "fill zero",
-    Passing._constant: "bernoulli empty_like full_like new_empty new_empty_strided "
+    Passing._overwrite: "copy fill zero",
+    Passing._draw: "bernoulli",
+    Passing._constant: "empty_like full_like new_empty new_empty_strided "
     "new_full new_ones new_zeros ones_like rand_like randint_like randn_like "
-    "uniform zeros_like",
+    "cauchy exponential geometric log_normal normal random uniform zeros_like",
     Passing._move: "cat channel_shuffle constant_pad_nd diag_embed flip gather im2col "
     "index index_put index_select masked_scatter pixel_shuffle pixel_unshuffle "
     "reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave "

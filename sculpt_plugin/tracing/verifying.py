@@ -5,6 +5,7 @@ before. So the layers whose inputs change are those that read the units directly
 they must be those that the graph joins them to.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
-from sculpt_plugin.errors import TraceError
+from sculpt_plugin.errors import TraceError, one_line
 from sculpt_plugin.inputs import Inputs, flat_tensors, undisturbed, with_fractions
 from sculpt_plugin.tracing.following import Follower, follow
 from sculpt_plugin.tracing.operation import Operation, tensors_in
@@ -168,7 +169,13 @@ def verify(model: nn.Module, example_inputs: Inputs, wiring: Wiring) -> dict[str
             bounds = _expected(whole, ends, change)
             changed = [np.zeros_like(each) for each in edges]
             for seed in range(tries):
-                after = rerun.again(model, inputs, replace(change, seed=seed))
+                try:
+                    after = rerun.again(model, inputs, replace(change, seed=seed))
+                except Exception as error:
+                    raise TraceError(
+                        "The model must run again and again to be verified, and fails: "
+                        f"{one_line(error)}. Analyse it without verify."
+                    ) from error
                 now = _changed(rerun, wiring, flat_tensors(after), before)
                 changed = [a | b for a, b in zip(changed, now, strict=True)]
                 if not any((e & ~c).any() for e, c in zip(edges, changed, strict=True)):
@@ -258,16 +265,13 @@ def _changed(
     found = [rerun.changed[layer.moment][: layer.seen] for layer in wiring.layers]
     if wiring.outputs.layer is None:
         ends = []
-        for number, axis in zip(
+        for number, axes in zip(
             wiring.outputs.numbers, wiring.outputs.axes, strict=True
         ):
             different = differs(after[number], before[number])
-            rows = (
-                different.flatten(1).any(0)
-                if axis is None
-                else (different.movedim(axis, 0).flatten(1).any(1))
-            )
-            ends.append(rows)
+            others = [axis for axis in range(different.ndim) if axis not in axes]
+            count = math.prod(different.shape[axis] for axis in axes)
+            ends.append(different.permute([*axes, *others]).reshape(count, -1).any(1))
         found.append(torch.cat(ends).cpu().numpy())
     return found
 

@@ -1,7 +1,10 @@
 """One run of a model, operation by operation, with the module that runs."""
 
-from collections.abc import Iterator, Sequence
+import copy
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -12,8 +15,18 @@ from sculpt_plugin.inputs import Inputs, call
 from sculpt_plugin.tracing import recurrent
 from sculpt_plugin.tracing.operation import tensors_in
 
-BLOCKS = (*recurrent.KINDS, nn.RMSNorm)
-"""Modules that are one step of a run, whatever torch does inside them."""
+_BLOCKS = (*recurrent.KINDS, nn.RMSNorm)
+
+
+def is_block(module: nn.Module) -> bool:
+    """Tell whether a module is one step of a run, whatever torch does inside it.
+
+    Example:
+        >>> is_block(nn.LSTM(1, 1)), is_block(nn.LSTMCell(1, 1))
+        (True, False)
+    """
+    forward = vars(module).get("forward", type(module).forward)
+    return any(forward is block.forward for block in _BLOCKS)
 
 
 class Walk(TorchDispatchMode):
@@ -55,8 +68,8 @@ class Walk(TorchDispatchMode):
 
     @property
     def path(self) -> str:
-        """The path of the module that runs."""
-        return self._paths[-1] if self._paths else "model"
+        """The path of the module that runs; empty for the model itself."""
+        return self._paths[-1] if self._paths else ""
 
     def run(self, model: nn.Module, inputs: Inputs) -> Any:
         """Run a model, which `undisturbed` keeps as it was; give what it gives."""
@@ -65,6 +78,10 @@ class Walk(TorchDispatchMode):
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.no_grad())
             stack.enter_context(_plain_attention())
+            if "torch._dynamo" in sys.modules:
+                # What torch.compile made is run as it was written.
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            torch.manual_seed(0)
             stack.enter_context(self._watching(model))
             stack.enter_context(self)
             return call(model, inputs)
@@ -84,10 +101,10 @@ class Walk(TorchDispatchMode):
         """Keep track of which module runs."""
         handles = []
         for name, module in model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # takes no such hooks
             handles += [
-                module.register_forward_pre_hook(
-                    self._enter(name or "model"), with_kwargs=True
-                ),
+                module.register_forward_pre_hook(self._enter(name), with_kwargs=True),
                 module.register_forward_hook(
                     self._leave, with_kwargs=True, always_call=True, prepend=True
                 ),
@@ -103,12 +120,12 @@ class Walk(TorchDispatchMode):
             self._paths.append(path)
             self.ran.add(path)
             self.begin(module, list(tensors_in((args, kwargs))))
-            self._inside += isinstance(module, BLOCKS)
+            self._inside += is_block(module)
 
         return enter
 
     def _leave(self, module: nn.Module, args: Any, kwargs: Any, made: Any) -> None:
-        if isinstance(module, BLOCKS):
+        if is_block(module):
             if self._inside == 1 and made is not None:
                 self.moment += 1
                 self.see_block(module, list(tensors_in((args, kwargs))), made)
@@ -141,8 +158,15 @@ def copied(inputs: Any) -> Any:
     if isinstance(inputs, Tensor):
         with torch.inference_mode(False):
             return inputs.detach().clone()
-    if isinstance(inputs, dict):
-        return {name: copied(value) for name, value in inputs.items()}
+    if isinstance(inputs, tuple) and hasattr(inputs, "_fields"):
+        return type(inputs)(*map(copied, inputs))
     if isinstance(inputs, list | tuple):
-        return [copied(value) for value in inputs]
-    return inputs
+        return type(inputs)(map(copied, inputs))
+    made = copy.copy(inputs)
+    if isinstance(inputs, Mapping):
+        for name, value in inputs.items():
+            made[name] = copied(value)  # pyright: ignore[reportIndexIssue]
+    elif is_dataclass(inputs) and not isinstance(inputs, type):
+        for item in fields(inputs):
+            object.__setattr__(made, item.name, copied(getattr(inputs, item.name)))
+    return made

@@ -64,8 +64,8 @@ def reads_weights(operation: Operation, labels: TensorLabels) -> bool | None:
         return True if free else None
     if operation.name not in _READERS:
         return None
-    own = [operation.values.get(name) for name in ("weight", "bias", "i2")]
-    if any(x is not None and labels.of(x) is not None for x in own):
+    own = [operation.values.get(name) for name in _CONSTANT]
+    if any(isinstance(x, Tensor) and labels.of(x) is not None for x in own):
         return None
     if operation.name in _TABLES and labels.of(operation.values["indices"]) is None:
         return None
@@ -179,6 +179,8 @@ def _bilinear(operation: Operation) -> Product:
 
 
 _PRODUCTS = ("addmm", "addmv", "baddbmm", "bmm", "dot", "mm", "mv")
+_CONSTANT = ("weight", "bias", "i2", "offsets", "per_sample_weights")
+"""What is taken for the weights; where it depends on the inputs there is no layer."""
 _TABLES = ("embedding", "_embedding_bag")
 _READERS: dict[str, Callable[[Operation], Product]] = {
     **dict.fromkeys(("convolution", "_convolution"), _convolution),

@@ -1,5 +1,6 @@
 """Which units every layer of a model reads, found by running it once."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +57,13 @@ class Outputs:
         columns: The label of each output unit.
         layer: The number of the layer whose units they are; None for a mixture.
         numbers: Which of the output tensors depend on the inputs.
-        axes: For each of these the axis that tells units apart, or None where
-            each position is a unit.
+        axes: For each of these the axes that tell units apart.
     """
 
     columns: Int[np.ndarray, " column"]
     layer: int | None
     numbers: tuple[int, ...]
-    axes: tuple[int | None, ...]
+    axes: tuple[tuple[int, ...], ...]
 
 
 def wire(model: Any, example_inputs: Inputs) -> Wiring:
@@ -157,9 +157,11 @@ def outputs_of(follower: Follower, output: Any) -> Outputs:
     labelled = [labels for labels in found if labels is not None]
     different = [np.unique(spread_out(labels)) for labels in labelled]
     if not any((labels != EMPTY).any() for labels in different):
+        lost = "; ".join(x for found in follower.missed.values() for x in found)
         raise TraceError(
             "The output must depend on example_inputs, and nothing leads from one to "
-            f"the other: the model gives {type(output).__name__}."
+            f"the other: the model gives {type(output).__name__}"
+            f"{f', and {lost}' if lost else ''}."
         )
     every = np.unique(np.concatenate(different))
     members = follower.labels.sets.table(every)
@@ -168,16 +170,12 @@ def outputs_of(follower: Follower, output: Any) -> Outputs:
         own = np.arange(layer.first, layer.first + len(layer.kept))
         alone = np.array_equal(members[:, 0], own) and (members[:, 1:] < 0).all()
         if len(labelled) == 1 and alone and not read[own].any():
-            return Outputs(every, number, numbers, (None,))
-    axes = tuple(_unit_axis(labels) for labels in labelled)
+            return Outputs(every, number, numbers, ())
+    axes = tuple(_unit_axes(labels) for labels in labelled)
     columns = []
-    for labels, axis in zip(labelled, axes, strict=True):
-        if axis is None:
-            columns.append(labels[0].reshape(-1).numpy())
-        else:
-            others = [a for a in range(labels.ndim) if a != axis]
-            united = follower.unite(labels, others)
-            columns.append(united.reshape(-1))
+    for labels, own in zip(labelled, axes, strict=True):
+        others = [axis for axis in range(labels.ndim) if axis not in own]
+        columns.append(follower.unite(labels, others).reshape(-1))
     return Outputs(np.concatenate(columns), None, numbers, axes)
 
 
@@ -192,17 +190,18 @@ def _read_units(follower: Follower) -> Bool[np.ndarray, " unit"]:
     return read[:-1]
 
 
-def _unit_axis(labels: Tensor) -> int | None:
-    """Find the axis of an output that tells units apart; None if all of them do."""
+def _unit_axes(labels: Tensor) -> tuple[int, ...]:
+    """Find the axes of an output that tell units apart."""
     found = spread_out(labels)
-    differing = [axis for axis in range(1, found.ndim) if found.shape[axis] > 1]
-    if len(differing) == 1:
-        return differing[0]
+    differing = [axis for axis in range(found.ndim) if found.shape[axis] > 1]
     if not differing:
-        return 1 if labels.ndim > 1 else None
-    if labels[0].numel() <= _POSITIONS:
-        return None
-    return min(differing, key=lambda axis: _mixture(found, axis))
+        return (1,) if labels.ndim > 1 else ()
+    if len(differing) == 1:
+        return (differing[0],)
+    first = min(differing[0], 1)  # the batch too, where it is none
+    if math.prod(labels.shape[first:]) <= _POSITIONS:
+        return tuple(range(first, labels.ndim))
+    return (min(differing, key=lambda axis: _mixture(found, axis)),)
 
 
 def _mixture(labels: Int[np.ndarray, "..."], axis: int) -> float:
