@@ -56,7 +56,9 @@ def test_taken_columns_are_those_of_the_table(columns: list[int]) -> None:
 
 def test_union_has_what_any_of_the_rows_has() -> None:
     table = np.random.default_rng(0).random((4, 70)) < 0.2
-    found = Rows(packed(table), 70).union(np.array([0, 3]))
+    begin = np.zeros(len(table), dtype=int)
+    rows = Rows(packed(table), 70, begin, np.arange(70))
+    found = rows.union(np.array([0, 3]))
     assert (found == (table[0] | table[3])).all()
 
 

@@ -3,6 +3,7 @@ import pytest
 from layered_graphs import random_graph
 
 from sculpt_plugin.analysis.features import reach_by_layer
+from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.packed_reach import later_parts, packed_reach
 
 
@@ -45,3 +46,12 @@ def test_bounded_steps_end_where_nothing_more_is_reached() -> None:
     graph = random_graph(0)
     first = packed_reach(graph, np.ones(graph.unit_count, dtype=bool), steps=1)[0]
     assert first.columns == graph.sizes[1]
+
+
+def test_rows_have_room_for_the_part_of_the_network_they_are_in_only() -> None:
+    pairs = np.arange(200)
+    edges = np.stack([pairs, pairs + 200], axis=1)
+    graph = LayeredGraph.from_edges((200, 200), edges)
+    rows = packed_reach(graph, np.ones(400, dtype=bool))[0]
+    assert rows.packed.tolist() == [[1]] * 200
+    assert (rows_of(rows) == np.eye(200, dtype=bool)).all()

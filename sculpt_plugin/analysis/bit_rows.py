@@ -14,27 +14,42 @@ class Rows:
     """One row of bits for each unit.
 
     Attributes:
-        packed: The bits of row `i`, 64 to a word; bit `c % 64` of word `c // 64` is
-            column `c`.
+        packed: The bits of row `i`, 64 to a word; bit `b % 64` of word `b // 64` is
+            place `b`.
         columns: How many columns count, as room for chance; there may be fewer bits
             set than that, and no bit is set beyond.
+        first: Where the places of each row begin in `column`. Rows that begin
+            elsewhere have no column in common, whatever their bits.
+        column: The column of each place.
     """
 
     packed: UInt64[np.ndarray, "unit word"]
     columns: int
+    first: Int[np.ndarray, " unit"]
+    column: Int[np.ndarray, " place"]
 
     def union(self, units: Int[np.ndarray, " chosen"]) -> Bool[np.ndarray, " column"]:
         """Tell which columns any of some rows has.
 
         Example:
-            >>> rows = Rows(np.array([[1], [2], [4]], dtype="<u8"), 3)
-            >>> rows.union(np.array([0, 2])).astype(int)
-            array([1, 0, 1])
+            The first two rows have columns 0 and 2, the third has column 1.
+
+            >>> packed = np.array([[1], [2], [1]], dtype="<u8")
+            >>> rows = Rows(packed, 3, np.array([0, 0, 2]), np.array([0, 2, 1]))
+            >>> rows.union(np.array([1, 2])).astype(int)
+            array([0, 1, 1])
         """
-        joined = np.zeros((1, self.packed.shape[1]), dtype=self.packed.dtype)
-        for unit in units.tolist():
-            joined[0] |= self.packed[unit]
-        return _bits(joined, self.columns)[0]
+        found = np.zeros(self.columns, dtype=bool)
+        joined: dict[int, UInt64[np.ndarray, " word"]] = {}
+        for unit, first in zip(units.tolist(), self.first[units].tolist(), strict=True):
+            if first in joined:
+                joined[first] |= self.packed[unit]
+            else:
+                joined[first] = self.packed[unit].copy()
+        for first, row in joined.items():
+            places = np.flatnonzero(_bits(row[None], 64 * len(row))[0])
+            found[self.column[first + places]] = True
+        return found
 
 
 def same(

@@ -64,8 +64,11 @@ def listed(
     name = names.tolist()
     lists = []
     for row in packed[first]:
-        bits = np.unpackbits(row.view(np.uint8), count=len(name), bitorder="little")
-        lists.append(tuple([name[place] for place in np.flatnonzero(bits).tolist()]))
+        # Often most words are empty, so only the others are unpacked.
+        word = np.flatnonzero(row)
+        bit = np.flatnonzero(np.unpackbits(row[word].view("u1"), bitorder="little"))
+        places = 64 * word[bit // 64] + bit % 64
+        lists.append(tuple([name[place] for place in places.tolist()]))
     return [lists[number] for number in kind.tolist()]
 
 

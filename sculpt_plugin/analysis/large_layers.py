@@ -11,7 +11,13 @@ from sculpt_plugin.analysis.copies import link_copies
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Approximation, LayerClusters
 from sculpt_plugin.analysis.landmarks import Groups, group_by_landmarks
-from sculpt_plugin.analysis.packed_reach import later_parts, packed_reach
+from sculpt_plugin.analysis.packed_reach import (
+    components,
+    later_parts,
+    packed_reach,
+    places,
+    widths,
+)
 
 
 @dataclass(frozen=True)
@@ -20,19 +26,19 @@ class Limits:
 
     Attributes:
         rows: Most different rows of which each two are compared: a table of 512 MB.
-        work: Most multiplications for comparing rows in the whole network, about ten
+        work: Most multiplications for comparing rows in the whole network, about five
             seconds. What is cheapest comes first.
         landmarks: How many groups rows are put into where there are too many.
         columns: How many columns are looked at then.
-        bits: Most bits to note what reaches what: 1 GB. In a network that needs more,
-            only a share of the later units is looked at.
+        bits: Most bits to note what reaches what: 320 MB. In a network that needs more,
+            only the outputs and a share of the other units are looked at.
     """
 
     rows: int = 8192
-    work: float = 5e11
+    work: float = 2.5e11
     landmarks: int = 1024
     columns: int = 2048
-    bits: int = 2**33
+    bits: int = 5 * 2**29
 
 
 # What joining two rows costs beside comparing them, in multiplications.
@@ -99,28 +105,35 @@ def cluster_large(
 
 def _columns(graph: LayeredGraph, limits: Limits) -> Bool[np.ndarray, " unit"]:
     """Tell which units have a column of their own: all, unless that is too many."""
-    sizes = np.array(graph.sizes)
-    bits = int((sizes * (graph.unit_count - np.cumsum(sizes))).sum())
+    every = np.ones(graph.unit_count, dtype=bool)
+    place = places(components(graph), every)[0]
+    bits = int(np.dot(graph.sizes, widths(graph, place)))
     if bits <= limits.bits:
-        return np.ones(graph.unit_count, dtype=bool)
+        return every
     random = np.random.default_rng(0)
-    kept = random.random(graph.unit_count) < limits.bits / bits
     outputs = graph.units(graph.depth - 1)
-    if graph.sizes[-1] <= limits.columns:
-        # Every unit reaches one, so no row is empty.
-        kept[outputs] = True
-    return kept
+    final = every.copy()
+    final[: outputs.start] = False
+    place = places(components(graph), final)[0]
+    needed = int(np.dot(graph.sizes, widths(graph, place)))
+    if needed > limits.bits:
+        return random.random(graph.unit_count) < limits.bits / bits
+    # Every unit reaches an output, so no row is empty, and rows near the outputs, which
+    # have few columns, keep them.
+    share = (limits.bits - needed) / max(1, bits - needed)
+    return final | (random.random(graph.unit_count) < share)
 
 
 def _different(rows: Rows, part: Int[np.ndarray, " unit"], whole: bool) -> _Layer:
     """Keep each row once, and tell which rows may share a column."""
-    first, kind = same(rows.packed)
+    # Equal bits are equal columns only where they begin alike.
+    marked = rows.first[:, None].astype(rows.packed.dtype)
+    first, kind = same(np.hstack([marked, rows.packed]))
     part = part[first]
     order = np.argsort(part, kind="stable")
     bounds = np.flatnonzero(np.diff(part[order])) + 1
-    return _Layer(
-        Rows(rows.packed[first], rows.columns), kind, np.split(order, bounds), whole
-    )
+    different = replace(rows, packed=rows.packed[first], first=rows.first[first])
+    return _Layer(different, kind, np.split(order, bounds), whole)
 
 
 def _affordable(layers: list[_Layer], limits: Limits) -> set[tuple[int, int]]:

@@ -22,8 +22,9 @@ def packed_reach(
 ) -> list[Rows]:
     """Give for every layer but the last what its units reach, as rows of bits.
 
-    These are the tables of `reach_by_layer` at an eighth of the memory, with the
-    columns in another order.
+    These are the tables of `reach_by_layer` at an eighth of the memory or less, with
+    the columns in another order: reach never leaves a part of the network that no edge
+    joins to the rest, so a row has room for its own part only.
 
     Args:
         graph: The network; usually one without dead units.
@@ -40,27 +41,84 @@ def packed_reach(
         >>> inputs.union(np.array([0])).astype(int), inputs.columns, hidden.columns
         (array([1, 1]), 2, 1)
     """
-    # Counted from the last unit down, a unit's place is the same in every table.
-    place = np.where(column, np.cumsum(column[::-1])[::-1] - 1, -1)
-    room = np.cumsum([0, *(column[graph.units(layer)].sum() for layer in _down(graph))])
-    later = room[::-1][1:].tolist()
-    words = [-(-count // 64) for count in later]
+    bounded = steps is not None and steps < graph.depth - 1
+    component = np.zeros(graph.unit_count, dtype=np.int64)
+    if not bounded:
+        component = components(graph)
+    place, start, order = places(component, column)
+    later = [int(column[above:].sum()) for above in graph.offsets[1:]]
+    words = [-(-count // 64) for count in widths(graph, place)]
     tables = [
         _direct(graph, place, layer, words[layer]) for layer in range(graph.depth)
     ]
-    order = range(graph.depth - 1)
-    if steps is None or steps >= graph.depth - 1:
+    layers = range(graph.depth - 1)
+    first = [start[component[graph.units(layer)]] for layer in layers]
+    if steps is None or not bounded:
         # From the top down, each layer finds the ones above it finished.
-        for layer in reversed(order):
+        for layer in reversed(layers):
             _absorb(graph, tables, layer)
-        return [Rows(tables[layer], later[layer]) for layer in order]
+        return [
+            Rows(tables[layer], later[layer], first[layer], order) for layer in layers
+        ]
     for _ in range(steps - 1):
         # From the bottom up, it finds them as they were one step before.
-        for layer in order:
+        for layer in layers:
             _absorb(graph, tables, layer)
     return [
-        Rows(*_in_sight(graph, tables[layer], column, layer, later)) for layer in order
+        Rows(*_in_sight(tables[layer], layer, later), first[layer], order)
+        for layer in layers
     ]
+
+
+def components(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
+    """Number the parts of a network that no edge joins.
+
+    Example:
+        >>> components(LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])).tolist()
+        [0, 1, 0, 1]
+    """
+    found = csgraph.connected_components(graph.adjacency, directed=False)[1]
+    return found.astype(np.int64)
+
+
+def places(
+    component: Int[np.ndarray, " unit"], column: Bool[np.ndarray, " unit"]
+) -> tuple[
+    Int[np.ndarray, " unit"], Int[np.ndarray, " component"], Int[np.ndarray, " column"]
+]:
+    """Give each unit that has a column its place among those of its component.
+
+    Args:
+        component: The component of each unit, from 0.
+        column: Which units have a column of their own.
+
+    Returns:
+        The place of each unit, counted from the last one down, so that it is the same
+        in every layer's table, -1 without a column; where each component begins if they
+        are put one after the other; and the column at each place of that row.
+
+    Example:
+        >>> places(np.array([0, 1, 0]), np.ones(3, dtype=bool))
+        (array([1, 0, 0]), array([0, 2]), array([0, 2, 1]))
+    """
+    down = np.flatnonzero(column)[::-1]
+    order = np.argsort(component[down], kind="stable")
+    sizes = np.bincount(component[down], minlength=int(component.max(initial=0)) + 1)
+    start = np.cumsum(sizes) - sizes
+    place = np.full(len(column), -1)
+    place[down[order]] = np.arange(len(down)) - np.repeat(start, sizes)
+    return place, start, order
+
+
+def widths(graph: LayeredGraph, place: Int[np.ndarray, " unit"]) -> list[int]:
+    """Tell how many places a row of each layer needs, the last layer's none.
+
+    Example:
+        >>> graph = LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])
+        >>> widths(graph, np.array([1, 1, 0, 0]))
+        [1, 0]
+    """
+    return [int(place[above:].max(initial=-1)) + 1 for above in graph.offsets[1:]]
 
 
 def later_parts(graph: LayeredGraph) -> list[Int[np.ndarray, " _"]]:
@@ -97,11 +155,6 @@ def later_parts(graph: LayeredGraph) -> list[Int[np.ndarray, " _"]]:
         whole[units] = part[total - graph.sizes[layer] :]
         found.append(whole[units])
     return found[::-1]
-
-
-def _down(graph: LayeredGraph) -> list[int]:
-    """List the layers from the last one down."""
-    return list(reversed(range(graph.depth)))
 
 
 def _direct(
@@ -168,9 +221,7 @@ def _merge(
 
 
 def _in_sight(
-    graph: LayeredGraph,
     table: UInt64[np.ndarray, "row word"],
-    column: Bool[np.ndarray, " unit"],
     layer: int,
     later: list[int],
 ) -> tuple[UInt64[np.ndarray, "row fewer"], int]:
