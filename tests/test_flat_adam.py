@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from sculpt_plugin.training.flat_adam import flattened, start_adam, step_adam
+from sculpt_plugin.training.flat_adam import (
+    FlatParameters,
+    flattened,
+    start_adam,
+    step_adam,
+)
 
 
 def small_network():
@@ -64,3 +69,21 @@ def test_frozen_parameters_stay_out():
 
     with flattened(model) as flat:
         assert flat.values.numel() == 7 * 3 + 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_roots_of_nothing_are_as_nothing_to_the_last_bit(dtype):
+    count = 1003
+    values = torch.randn(count, dtype=dtype)
+    gradients = torch.randn(count, dtype=dtype) * 10.0 ** torch.randint(
+        -40, 1, (count,)
+    )
+    gradients[::3] = 0
+    flat = FlatParameters(values.clone(), gradients.clone())
+    moments = start_adam(flat)
+
+    step_adam(flat, moments, step=1, learning_rate=0.1, weight_decay=0.0)
+
+    spread = moments.second.sqrt().div_((1 - 0.999) ** 0.5).add_(1e-8)
+    values.addcdiv_(moments.first, spread, value=-0.1 / (1 - 0.9))
+    assert torch.equal(flat.values, values)

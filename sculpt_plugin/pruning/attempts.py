@@ -57,7 +57,9 @@ def next_attempt(
         >>> next_attempt(plan, [dense], edges_gone=0)
         Attempt(stage='units', gone=2)
     """
-    tried = {stage: [s for s in record if s.stage == stage] for stage in _STAGES}
+    tried: dict[StageName, list[Step]] = {stage: [] for stage in _STAGES}
+    for step in record:
+        tried[step.stage].append(step)
     if not tried["dense"]:
         return Attempt("dense", 0)
     if plan.units is not None:

@@ -1,6 +1,7 @@
 """How much to remove next: a pure function of what was tried so far."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -122,9 +123,10 @@ def next_count(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
-    shares = _shares(schedule, start / total)
-    # A share such as 0.3 * 10 may fall a hair short of its whole number.
-    counts = [int(share * total + 1e-9) for share in shares]
+    if isinstance(schedule, int | float):
+        counts = _even_counts(schedule, start, total)
+    else:
+        counts = _counts(schedule, total)
     limit = min(total if limit is None else limit, counts[-1])
     accepted, step = start, None
     for count, held in attempts:
@@ -141,9 +143,16 @@ def next_count(
     return min(next(count for count in counts if count > accepted), limit)
 
 
-def _shares(schedule: Schedule, start: float) -> Sequence[float]:
-    """Write a step out as shares; the last removes everything."""
-    if not isinstance(schedule, int | float):
-        return schedule
-    turns = int((1 - start) / schedule + 1e-9)
-    return [start + schedule * turn for turn in range(1, turns + 1)] + [1.0]
+@lru_cache(maxsize=1024)
+def _even_counts(step: float, start: int, total: int) -> Sequence[int]:
+    """Write a step out as counts; the last is all. A sweep asks for few, but often."""
+    first = start / total
+    turns = int((1 - first) / step + 1e-9)
+    shares = [first + step * turn for turn in range(1, turns + 1)]
+    return _counts([*shares, 1.0], total)
+
+
+def _counts(shares: Sequence[float], total: int) -> list[int]:
+    """Give shares as counts."""
+    # A share such as 0.3 * 10 may fall a hair short of its whole number.
+    return [int(share * total + 1e-9) for share in shares]

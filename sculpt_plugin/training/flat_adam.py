@@ -70,10 +70,18 @@ def flattened(model: nn.Module) -> Iterator[FlatParameters]:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Adam's running means of the gradients and of their squares."""
+    """Adam's running means of the gradients and of their squares.
+
+    Attributes:
+        first: The means of the gradients.
+        second: The means of their squares.
+        spare: Memory to compute a step in; new memory each time would cost as much as
+            the rest of a step.
+    """
 
     first: Float[torch.Tensor, " weight"]
     second: Float[torch.Tensor, " weight"]
+    spare: Float[torch.Tensor, " weight"]
 
 
 def start_adam(flat: FlatParameters) -> Moments:
@@ -90,7 +98,8 @@ def start_adam(flat: FlatParameters) -> Moments:
         ...     start_adam(flat).first
         tensor([0., 0., 0.])
     """
-    return Moments(torch.zeros_like(flat.values), torch.zeros_like(flat.values))
+    first, second, spare = (torch.zeros_like(flat.values) for _ in range(3))
+    return Moments(first, second, spare)
 
 
 def step_adam(
@@ -129,7 +138,12 @@ def step_adam(
     moments.second.mul_(second_decay).addcmul_(
         gradients, gradients, value=1 - second_decay
     )
-    spread = moments.second.sqrt().div_((1 - second_decay**step) ** 0.5)
+    # Roots of zeros are ten times as slow as others; that of the least number vanishes
+    # beside what is added to it, unless numbers are short.
+    least = torch.finfo(values.dtype).tiny
+    least = least if least < _SMALLEST**3 else 0.0
+    spread = torch.clamp_min(moments.second, least, out=moments.spare).sqrt_()
+    spread.div_((1 - second_decay**step) ** 0.5)
     values.addcdiv_(
         moments.first,
         spread.add_(_SMALLEST),

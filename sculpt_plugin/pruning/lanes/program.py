@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from sculpt_plugin.errors import LaneError, one_line
+from sculpt_plugin.pruning.lanes.tape import repeats
 from sculpt_plugin.pruning.samples import reduction
 from sculpt_plugin.training.recipe import Recipe
 
@@ -26,6 +27,7 @@ class Program:
         recipe: How each lane is trained.
         apart: Whether the model sees each sample by itself.
         scale: What makes a sample's own loss of its share in the loss of all.
+        steady: Whether each run does the same operations.
     """
 
     shell: nn.Module
@@ -33,6 +35,7 @@ class Program:
     recipe: Recipe
     apart: bool
     scale: int
+    steady: bool = False
     _bank: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
 
     def outputs(self, parts: Sequence[Tensor], inputs: Tensor) -> Tensor:
@@ -95,6 +98,7 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
     try:
         with torch.no_grad():
             found, _, _ = vmap(run)(list(lanes.values()))
+            steady = repeats(lambda: vmap(run)(list(lanes.values())))
     except Exception as error:
         raise LaneError(
             "A model, its loss and its score must run under torch.func.vmap to be "
@@ -106,7 +110,7 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
             "A model must give the same outputs under torch.func.vmap as alone, and "
             "this one does not: pass lanes=False to sculpt one network at a time."
         )
-    return made
+    return replace(made, steady=steady)
 
 
 def _emptied(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import groupby, repeat
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from sculpt_plugin.pruning.lanes.layout import cut
 from sculpt_plugin.pruning.lanes.program import Program
+from sculpt_plugin.pruning.lanes.tape import Step, repeated
 from sculpt_plugin.pruning.masks import bits
 from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
 
@@ -66,24 +67,35 @@ def train_lanes(
     step_and_look = vmap(_step_and_look(program, shapes), in_dims=(0, axis))
     best = _Best.before(values)
     each = torch.ones_like(best.score)
-    for epoch in range(epochs + 1):
+    here = next(inputs)
+
+    def learn() -> tuple[Tensor, ...]:
         with torch.enable_grad():
-            if not recipe.looks(epoch, epochs):
-                loss = step(leaf, next(inputs))
-            else:
-                loss, *seen = step_and_look(leaf, next(inputs))
-                best = best.or_better(values, *seen)
-        if epoch == epochs:
-            break
-        (gradient,) = torch.autograd.grad(loss, leaf, each)
-        step_adam(
-            replace(flat, gradients=gradient.view(-1)),
-            moments,
-            step=epoch + 1,
-            learning_rate=recipe.rate(epoch + 1, epochs),
-            weight_decay=recipe.weight_decay,
-        )
-        values.view(held.dtype).bitwise_and_(held)
+            return torch.autograd.grad(step(leaf, here), leaf, each)
+
+    def learn_and_look() -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            loss, *seen = step_and_look(leaf, here)
+            return *torch.autograd.grad(loss, leaf, each), *seen
+
+    again = repeated if program.steady else _as_it_is
+    for looks, part in groupby(range(epochs + 1), lambda x: recipe.looks(x, epochs)):
+        run = again(learn_and_look if looks else learn)
+        for epoch in part:
+            if epoch:
+                next(inputs)
+            gradient, *seen = run()
+            if looks:
+                best.take(values, *seen)
+            if epoch < epochs:
+                step_adam(
+                    replace(flat, gradients=gradient.reshape(-1)),
+                    moments,
+                    step=epoch + 1,
+                    learning_rate=recipe.rate(epoch + 1, epochs),
+                    weight_decay=recipe.weight_decay,
+                )
+                values.view(held.dtype).bitwise_and_(held)
     return Trained(best.values, best.score.where(best.seen.isfinite(), torch.nan))
 
 
@@ -107,17 +119,20 @@ class _Best:
     def before(cls, values: Tensor) -> "_Best":
         """No epoch yet: any score is better."""
         zeros = values.new_zeros(len(values))
-        return cls(values.clone(), zeros - torch.inf, zeros, zeros)
+        return cls(values.clone(), zeros - torch.inf, zeros, zeros.clone())
 
-    def or_better(self, values: Tensor, loss: Tensor, score: Tensor) -> "_Best":
-        """Take over the lanes for which an epoch is the best so far."""
+    def take(self, values: Tensor, loss: Tensor, score: Tensor) -> None:
+        """Take over the lanes for which an epoch is the best so far, in place."""
         wins = (score == self.score) & (loss <= self.loss) | (score > self.score)
-        return _Best(
-            torch.where(wins[:, None], values, self.values),
-            torch.where(wins, score, self.score),
-            torch.where(wins, loss, self.loss),
-            self.seen + loss,
-        )
+        torch.where(wins[:, None], values, self.values, out=self.values)
+        torch.where(wins, score, self.score, out=self.score)
+        torch.where(wins, loss, self.loss, out=self.loss)
+        self.seen.add_(loss)
+
+
+def _as_it_is(step: Step) -> Step:
+    """Give a step that is not the same each time."""
+    return step
 
 
 def _step(
@@ -158,9 +173,14 @@ def _inputs(
     program: Program, seeds: Sequence[int], epochs: int
 ) -> tuple[Iterator[Tensor], bool]:
     """Give each epoch's inputs, and whether they differ between lanes."""
-    if not program.recipe.noise:
+    recipe = program.recipe
+    if not recipe.noise:
         return repeat(program.noisy(0, 1)[0]), False
     distinct = sorted(set(seeds))
     lane = torch.tensor([distinct.index(seed) for seed in seeds])
     drawn = zip(*[program.noisy(seed, epochs) for seed in distinct], strict=True)
-    return (torch.stack(each).index_select(0, lane) for each in drawn), True
+    # All in the same memory, where a step that is repeated looks for them.
+    where = recipe.inputs.new_empty(0)
+    return (
+        torch.index_select(torch.stack(each), 0, lane, out=where) for each in drawn
+    ), True

@@ -1,0 +1,171 @@
+"""What is repeated from a tape is what would be done anew, to the last bit."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from networks import Concat
+from test_lanes_training import Mixing
+from tiny_sweep import Added, Image, Kind, Normed, Scaled, Shared, for_kind
+from torch import Tensor, nn
+
+from sculpt_plugin.pruning.lanes import tape
+from sculpt_plugin.pruning.lanes.alone import row_of
+from sculpt_plugin.pruning.lanes.program import program
+from sculpt_plugin.pruning.lanes.tape import repeated, repeats
+from sculpt_plugin.pruning.lanes.training import train_lanes
+
+
+class Curved(nn.Sequential):
+    """Hidden layers with other bends than a ReLU."""
+
+    shape = (4,)
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 3)
+        )
+
+
+class Plain(nn.Sequential):
+    """Hidden layers with a ReLU."""
+
+    shape = (4,)
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+class Filling(Plain):
+    """A forward that makes memory of its own and changes it in place."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        sums = torch.zeros_like(input)
+        sums += input
+        sums[:, 0] *= 2
+        return super().forward(sums).mul_(2)
+
+
+class Wavering(Plain):
+    """A forward that draws random numbers which torch does not know of."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) + 1e-9 * random.random()
+
+
+def trained(kind, *, noise=0.0, dtype=torch.float64, again=True, loss=None):
+    """Three lanes of a kind, two with the same noise, parts of them pruned."""
+    recipe = for_kind(kind, noise=noise)
+    inputs, targets = recipe.inputs.to(dtype), recipe.targets.to(dtype)
+    recipe = replace(recipe, inputs=inputs, targets=targets, loss=loss or recipe.loss)
+    models = [Kind(kind, dtype)(seed) for seed in (0, 1, 2)]
+    rows = torch.stack([row_of(model) for model in models])
+    keep = torch.rand(rows.shape, generator=torch.Generator().manual_seed(3)) < 0.8
+    shapes = [tuple(p.shape) for p in models[0].parameters()]
+    made = program(models[0], recipe)
+    if not again:
+        made = replace(made, steady=False)
+    return train_lanes(made, rows, keep, (4, 4, 9), shapes, epochs=21)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize(
+    "kind",
+    [Plain, Curved, Filling, Image, Added, Concat, Normed, Scaled, Shared, Mixing],
+)
+def test_training_is_the_same_to_the_last_bit(kind, noise, dtype):
+    expected = trained(kind, noise=noise, dtype=dtype, again=False)
+
+    found = trained(kind, noise=noise, dtype=dtype)
+
+    assert torch.equal(found.values, expected.values)
+    assert torch.equal(found.score, expected.score)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [nn.functional.mse_loss, nn.functional.binary_cross_entropy_with_logits],
+)
+def test_other_losses_are_the_same_too(loss):
+    expected = trained(Plain, noise=0.1, again=False, loss=loss)
+
+    assert torch.equal(trained(Plain, noise=0.1, loss=loss).values, expected.values)
+
+
+@pytest.mark.parametrize("kind", [Plain, Image, Filling])
+def test_model_is_not_called_again(kind, monkeypatch):
+    calls = []
+    forward = kind.forward
+    monkeypatch.setattr(
+        kind, "forward", lambda self, x: calls.append(x) or forward(self, x)
+    )
+
+    trained(kind, noise=0.1)
+    few = len(calls)
+    calls.clear()
+    trained(kind, noise=0.1, again=False)
+
+    assert len(calls) - few == 22 - 2
+
+
+@pytest.mark.parametrize(("kind", "steady"), [(Plain, True), (Wavering, False)])
+def test_only_what_is_the_same_each_time_is_repeated(kind, steady):
+    assert program(Kind(kind)(0), for_kind(kind)).steady == steady
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x: torch.rand(3),
+        lambda x: torch.dropout(x, 0.5, True),
+        lambda x: x.nonzero(),
+        lambda x: x * float(x.sum()),
+        lambda x: x * random.random(),
+        lambda x: x + torch.tensor(random.random()),
+    ],
+)
+def test_chance_and_looks_at_numbers_are_not_repeated(step):
+    x = torch.ones(3)
+
+    assert not repeats(lambda: step(x))
+
+
+def test_gradients_are_repeated_where_a_sum_reaches_a_number_twice():
+    x = torch.randn(4)
+    leaf = x.detach().requires_grad_()
+
+    def step():
+        with torch.enable_grad():
+            return torch.autograd.grad((leaf * leaf.exp() + leaf).sum(), leaf)
+
+    again = repeated(step)
+    again()
+    x.add_(1)
+
+    assert torch.equal(again()[0], step()[0])
+
+
+def test_step_that_fills_much_memory_is_done_as_it_is(monkeypatch):
+    monkeypatch.setattr(tape, "_MUCH", 8)
+    calls, x = [], torch.ones(4)
+    again = repeated(lambda: (calls.append(1) or x + len(calls),))
+
+    assert [again()[0][0].item() for _ in range(3)] == [2, 3, 4]
+
+
+def test_what_nobody_uses_is_left_out():
+    x = torch.ones(3)
+
+    def step():
+        x.exp().sin()
+        return (x + 1,)
+
+    made, done = tape._record(step)
+
+    assert done is not None
+    assert [str(x.func) for x in done] == [
+        "aten.exp.default", "aten.sin.default", "aten.add.Tensor",
+    ]  # fmt: skip
+    assert [str(x.func) for x in tape._needed(done, made)] == ["aten.add.Tensor"]
