@@ -1,5 +1,6 @@
 """The command `sculpt analyze`: open a file, explain it, write what was asked for."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,16 +119,23 @@ def analyze(
         exports.check_path(path)
     if masks is not None:
         exports.check_place(masks)
-    loaded = _load(file, model, key, allow or [], unsafe_load)
-    report = _report(
-        loaded,
-        _example_inputs(loaded, shapes),
-        verify=verify,
-        hops=hops,
-        merge_threshold=merge_threshold,
-        modularity_threshold=modularity_threshold,
-        method=method,
-    )
+    if plot is not None:
+        pictures.check_installed()
+        exports.check_place(plot)
+    source = _model_of_run(file) if file.is_dir() else file
+    _check_targets(source, [x for x in (plot, *(export or ()), masks) if x is not None])
+    # What the user's own code prints is no part of the report.
+    with contextlib.redirect_stdout(sys.stderr):
+        loaded = _load(source, model, key, allow or [], unsafe_load)
+        report = _report(
+            loaded,
+            _example_inputs(loaded, shapes),
+            verify=verify,
+            hops=hops,
+            merge_threshold=merge_threshold,
+            modularity_threshold=modularity_threshold,
+            method=method,
+        )
     if plot is not None:
         pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
     for path in export or ():
@@ -153,7 +161,22 @@ def _show(report: "Report", *, json: bool) -> None:
     console = make_console()
     console.print(report)
     for line in covered.lines(report.evidence["coverage"]):
-        console.print(Text(line, style="dim"))
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _check_targets(source: Path, targets: Sequence[Path]) -> None:
+    """Refuse to write over the file that is read, or twice into one."""
+    places = [target.resolve() for target in targets]
+    if source.resolve() in places:
+        raise typer.BadParameter(
+            f"A result must not replace the file that is analyzed, {source}: write it "
+            "to another file."
+        )
+    if len(set(places)) < len(places):
+        raise typer.BadParameter(
+            "Each result must go to a file of its own, and two go to the same: rename "
+            "one."
+        )
 
 
 def _load(
@@ -163,8 +186,6 @@ def _load(
     from sculpt_plugin.files.formats import recognise
     from sculpt_plugin.loading import from_factory, load_model
 
-    if file.is_dir():
-        file = _model_of_run(file)
     if model is not None and unsafe:
         raise typer.BadParameter("--model and --unsafe-load cannot go together.")
     if model is not None or allow or unsafe:

@@ -56,6 +56,9 @@ def main() -> NoReturn:
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # has moved between versions
+            typer.echo(str(error))
+            sys.exit(2)
         if os.environ.get("SCULPT_DEBUG"):
             raise
         fail(*explained(error))
@@ -130,7 +133,9 @@ def run(
         float,
         typer.Option(help="Per cent of all edges to remove per turn."),
     ] = 1.5,
-    seed: Annotated[int, typer.Option(min=0, help="Names the random numbers.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Names the random numbers.")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for all results; sculpt-TASK if left out."),
@@ -198,6 +203,7 @@ def _run(
     console.print(finished.report)
     console.print()
     for file, what in finished.files.items():
-        console.print(Text(f"{out / file}", style="cyan"), Text(what, style="dim"))
+        place = Text(f"{out / file}", style="cyan")
+        console.print(place, Text(what, style="dim"), soft_wrap=True)
     following = shlex.join(["sculpt", "analyze", str(out), "--json"])
-    console.print(Text(f"Next: {following}", style="dim"))
+    console.print(Text(f"Next: {following}", style="dim"), soft_wrap=True)

@@ -332,6 +332,18 @@ def grid(
     return page.ax
 
 
+def check_installed() -> None:
+    """Refuse, before long work, what would end without a picture.
+
+    Raises:
+        PlotError: matplotlib is not installed.
+
+    Example:
+        >>> check_installed()
+    """
+    clean_style()
+
+
 def save(
     picture: "matplotlib.axes.Axes | matplotlib.figure.Figure", path: str | Path
 ) -> None:

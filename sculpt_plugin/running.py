@@ -135,6 +135,7 @@ def run_task(
         ...     sorted(path.name for path in Path(folder).iterdir())[:3]
         ['checkpoint', 'compact.safetensors', 'curve.png']
     """
+    plot.check_installed()
     folder = Path(folder)
     settings = {
         "hidden": tuple(hidden),

@@ -70,8 +70,9 @@ def sweep(
     console.print(finished)
     console.print()
     for file, what in finished.files.items():
-        console.print(Text(f"{folder / file}", style="cyan"), Text(what, style="dim"))
+        name = Text(f"{folder / file}", style="cyan")
+        console.print(name, Text(what, style="dim"), soft_wrap=True)
     seed = min(finished.typical, key=lambda seed: finished.typical[seed].density)
     network = str(folder / folder_of(seed))
     following = shlex.join(["sculpt", "analyze", network, "--method", METHOD])
-    console.print(Text(f"Next: {following}", style="dim"))
+    console.print(Text(f"Next: {following}", style="dim"), soft_wrap=True)

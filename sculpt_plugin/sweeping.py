@@ -184,6 +184,7 @@ def sweep_task(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    plot.check_installed()
     folder = Path(folder)
     settings = {
         "task": task.name,

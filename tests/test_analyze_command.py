@@ -236,3 +236,38 @@ def test_strict_refuses_a_norm_that_mixes_units(sculpt, monkeypatch):
     assert (code, err.count("\n")) == (1, 1)
     assert "covered: 79.3 % of 29 parameters exactly, 20.7 % approximated" in out
     assert "Not exact: 'norm' (LayerNorm, 6 parameters) approximated: leaves out" in err
+
+
+def test_the_file_that_is_analyzed_is_never_written_over(sculpt, halves, tmp_path):
+    before = (tmp_path / "m.pt").read_bytes()
+    for option in ("--masks", "--plot"):
+        code, _, err = sculpt("m.pt", option, tmp_path / "m.pt")
+        assert code == 2 and "must not replace the file that is analyzed" in err
+    assert (tmp_path / "m.pt").read_bytes() == before
+
+
+def test_two_results_in_one_file_are_refused(sculpt, halves, tmp_path):
+    code, _, err = sculpt("m.pt", "--masks", "g.json", "--export", "g.json")
+    assert code == 2 and "two go to the same" in err
+    assert not (tmp_path / "g.json").exists()
+
+
+def test_what_the_users_own_code_prints_is_no_part_of_the_json(sculpt, tmp_path):
+    Path("talking.py").write_text(
+        "from torch import nn\n"
+        "def make():\n"
+        "    print('hello')\n"
+        "    return nn.Linear(2, 1)\n"
+    )
+    torch.save(nn.Linear(2, 1).state_dict(), "linear.pt")
+    line = ("linear.pt", "--model", "talking:make", "--input-shape", "2", "--json")
+    code, out, err = sculpt(*line)
+    assert code == 0 and "hello" in err
+    assert json.loads(out)["schema"] == "sculpt-report/1"
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_real_torchscript_file_is_refused_as_a_program(sculpt):
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), "script.pt")
+    code, _, err = sculpt("script.pt")
+    assert code == 3 and "TorchScript archive, which is a program" in err

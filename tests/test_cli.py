@@ -216,7 +216,7 @@ def test_a_file_that_asks_for_code_is_refused_with_its_own_exit_code(
             "at most 100 per cent",
         ),
         (["run", "4,2,4", "--edge-step", "200", "--out", "x"], 2, "got 200"),
-        (["run", "4,2,4", "--seed", "9" * 20, "--out", "x"], 1, "seed must be from"),
+        (["run", "4,2,4", "--seed", "9" * 20, "--out", "x"], 2, "--seed"),
         (["run", "4,2,4", "--hidden", "9" * 20, "--out", "x"], 1, "fit the memory"),
         (["run", "4,2,4", "--hidden", "2", "--out", "x"], 1, "choose wider hidden"),
         (["run", "9,9,9", "--out", "x"], 1, "A task must be one of the paper's"),
@@ -286,3 +286,8 @@ def test_an_interrupted_run_says_how_to_resume_and_resumes(tmp_path):
     assert "Resume with the same command: sculpt run 4,2,4" in err
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert (out / "report.json").exists()
+
+
+def test_without_a_command_the_help_is_shown(sculpt):
+    code, out, _ = sculpt()
+    assert code == 2 and "Usage: " in out and len(out.splitlines()) > 5

@@ -74,3 +74,7 @@ def test_for_any_bound_the_search_ends_at_it(total, step, most, start):
 def test_schedules_that_make_no_sense_are_refused(schedule):
     with pytest.raises(DataError, match="units must be"):
         check(schedule, name="units")
+
+
+def test_a_step_below_one_removes_one_at_a_time() -> None:
+    assert next_count(1e-300, [], total=48) == next_count(1 / 48, [], total=48) == 1

@@ -8,7 +8,7 @@ from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 
-from sculpt_plugin.errors import LoadingError
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
 from sculpt_plugin.files.quoting import quoted, shown
 
 # Room for the names of more than 100,000 tensors.
@@ -114,7 +114,14 @@ def _check(path: Path, entries: list[zipfile.ZipInfo]) -> None:
                 f"{quoted(entry.filename)} in it is encrypted. Unpack it with the "
                 f"password, and save the model again with torch.save."
             )
-        if entry.compress_type != zipfile.ZIP_STORED:
+        squeezed = entry.compress_type != zipfile.ZIP_STORED
+        if squeezed and entry.filename.partition("/")[2].startswith("code/"):
+            raise UnsafeFileError(
+                f"{shown(path)} must be data, but is a TorchScript archive, which is a "
+                f"program; this is not supported, even with --unsafe-load. Save the "
+                f"model's state dict from the program that made it."
+            )
+        if squeezed:
             raise LoadingError(
                 f"{shown(path)} must hold its tensors uncompressed, as torch.save "
                 f"writes them, but {quoted(entry.filename)} unpacks to "

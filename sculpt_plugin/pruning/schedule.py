@@ -147,6 +147,8 @@ def next_count(
 def _even_counts(step: float, start: int, total: int) -> Sequence[int]:
     """Write a step out as counts; the last is all. A sweep asks for few, but often."""
     first = start / total
+    # Fewer than one cannot be removed; a list of countless shares would not end.
+    step = max(step, 1 / total)
     turns = int((1 - first) / step + 1e-9)
     shares = [first + step * turn for turn in range(1, turns + 1)]
     return _counts([*shares, 1.0], total)
