@@ -128,3 +128,9 @@ def test_a_model_of_other_sizes_is_refused():
     graph = LayeredGraph.from_edges((2, 3, 1), [], names=("inputs", "0", "2"))
     with pytest.raises(ModelError, match=r"'0' .* has 3 units in the report and 4 in"):
         check_fits(graph, mlp(2, 4, 1))
+
+
+def test_a_model_without_a_layer_of_the_graph_is_refused():
+    graph = LayeredGraph.from_edges((4, 6, 2), [(0, 4)], names=("inputs", "0", "2"))
+    with pytest.raises(ModelError, match="has no layer '0'"):
+        check_fits(graph, nn.Linear(4, 2))

@@ -132,8 +132,17 @@ def check_fits(graph: LayeredGraph, model: nn.Module) -> None:
         ModelError: A layer is missing, or has another number of units.
     """
     layers = {name or _WHOLE: module for name, module in model.named_modules()}
+    parameters = [name for name, _ in model.named_parameters()]
     for name, kind, size in zip(graph.names, graph.kinds, graph.sizes, strict=True):
-        module = layers.get(layer_called(name))
+        own = layer_called(name)
+        module = layers.get(own)
+        free = any(each.startswith(own.partition("[")[0]) for each in parameters)
+        known = module is not None or free
+        if kind.startswith(("linear", "conv")) and not known:
+            raise ModelError(
+                f"Masks must be made for the model that was analyzed, and this one has "
+                f"no layer {name!r}: pass that model."
+            )
         if not isinstance(module, WEIGHTED):
             continue
         found = getattr(module, "out_features", None) or module.out_channels
