@@ -1,13 +1,12 @@
-"""Pictures of finished results: layers, hierarchy, pruning curve, grid of a sweep.
+"""Pictures of finished results: layers, hierarchy, pixels, curve and grid of a sweep.
 
 Needs matplotlib (`pip install "sculpt_plugin[plot]"`), which is imported by the first
 picture and not before. The figures are matplotlib objects of their own: pyplot, its
 backend and its settings are never touched, so no display is needed either.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
@@ -37,6 +36,7 @@ from sculpt_plugin.drawing.grid_ink import (
     draw_cells,
     draw_key,
     heading,
+    key_room,
     name_panels,
     name_picture,
     panel_titles,
@@ -54,18 +54,37 @@ from sculpt_plugin.drawing.layered_ink import (
 )
 from sculpt_plugin.drawing.layout import place_modules, place_units
 from sculpt_plugin.drawing.naming import end_names
-from sculpt_plugin.drawing.page import LETTER, WHITE, clean_style, open_page
+from sculpt_plugin.drawing.page import (
+    LETTER,
+    check_installed,
+    clean_style,
+    open_page,
+    write_note,
+)
+from sculpt_plugin.drawing.palette import recurring
 from sculpt_plugin.drawing.panels import place_panels
-from sculpt_plugin.errors import DataError, PlotError
+from sculpt_plugin.drawing.pixels import pixels
+from sculpt_plugin.drawing.routes import room_for, route_arrows
+from sculpt_plugin.drawing.saving import save
+from sculpt_plugin.drawing.thinning import thinned
+from sculpt_plugin.errors import DataError
 
 if TYPE_CHECKING:
     import matplotlib.axes
-    import matplotlib.figure
 
-    from sculpt_plugin.pruning.grid import Sweep
+    from sculpt_plugin.pruning.grid import Run, Sweep
     from sculpt_plugin.pruning.record import Step
 
-_SUFFIXES = (".png", ".svg")
+__all__ = [
+    "check_installed",
+    "comodules",
+    "curve",
+    "grid",
+    "hierarchy",
+    "layered",
+    "pixels",
+    "save",
+]
 
 
 def layered(
@@ -80,7 +99,9 @@ def layered(
 
     This is the picture of the paper: inputs at the bottom, units as dots, edges as
     lines, dead units left out. Edges inside a module have its colour, edges between
-    modules are grey, edges that jump a layer are bent.
+    modules are grey, edges that jump a layer are bent. Units that are too many for
+    dots make a bar, and of more than 20,000 edges only as many are drawn; a note says
+    what was left out.
 
     Args:
         graph: The network.
@@ -122,12 +143,12 @@ def layered(
     with clean_style():
         page = open_page(ax, across=(-margin, places.width + 0.1), up=(low - 0.2, high))
         draw_outlines(page, places.outlines)
-        draw_edges(page, graph, hierarchy, places)
+        thinned_out = draw_edges(page, graph, hierarchy, places)
         draw_dots(page, graph, hierarchy, places)
         name_ends(page, first, 0, inputs, hierarchy, places)
         if last != first:
             name_ends(page, last, graph.depth - 1, outputs, hierarchy, places)
-        name_layers(page, graph, hierarchy, places, note=low)
+        name_layers(page, graph, hierarchy, places, note=low, thinned=thinned_out)
     return page.ax
 
 
@@ -170,21 +191,26 @@ def hierarchy(
     output_name = end_names(outputs, output_names, letter="y", argument="output_names")
     called = dict(zip(inputs.tolist(), input_name, strict=True))
     calls = dict(zip(outputs.tolist(), output_name, strict=True))
-    places = place_modules(hierarchy)
-    bottom = -places.node[1] / 2 - 0.15
+    part = thinned(hierarchy)
+    places = place_modules(part.hierarchy)
+    routes = route_arrows(part.hierarchy, places)
+    left, right, bottom, top = room_for(places, routes)
+    notes = (
+        *part.left_out,
+        recurring(len(modules)),
+        "there are no modules" * (not modules),
+    )
+    foot = 0.25 * any(notes)
     with clean_style():
-        page = open_page(
-            ax,
-            across=(-0.15, places.width + 0.15),
-            up=(bottom, bottom + places.height + 0.3),
-        )
-        draw_arrows(page, hierarchy, places)
-        for module in modules:
+        page = open_page(ax, across=(left, right), up=(bottom - foot, top))
+        draw_arrows(page, part, places, routes)
+        for at, number in enumerate(part.numbers.tolist()):
             words = (
-                ("in", [called[number] for number in module.inputs]),
-                ("out", [calls[number] for number in module.outputs]),
+                ("in", [called[number] for number in modules[number].inputs]),
+                ("out", [calls[number] for number in modules[number].outputs]),
             )
-            draw_node(page, module, places, words)
+            draw_node(page, modules[number], places, at, words)
+        write_note(page, (left + 0.15, bottom - foot / 2 + 0.05), notes)
     return page.ax
 
 
@@ -280,100 +306,68 @@ def curve(
             "the record of a run that has begun."
         )
     with clean_style():
-        left, right = open_scales(ax)
-        shade_stages(right, [step.stage for step in steps])
-        draw_density(right, steps)
-        draw_score(left, steps, threshold)
-        left.set_xlim(-0.5, len(steps) - 0.5)
-    return left
+        scales = open_scales(ax)
+        shade_stages(scales, [step.stage for step in steps])
+        draw_density(scales, steps)
+        draw_score(scales, steps, threshold)
+        scales.score.set_xlim(-0.5, len(steps) - 0.5)
+    return scales.score
 
 
 def grid(
-    sweep: "Sweep", *, ax: "matplotlib.axes.Axes | None" = None
+    sweep: "Sweep",
+    *,
+    typical: "Mapping[int, Run] | None" = None,
+    ax: "matplotlib.axes.Axes | None" = None,
 ) -> "matplotlib.axes.Axes":
     """Draw what every run of a sweep kept, a panel for each seed.
 
     A cell is a pair of steps: the dark ones are sparse, the number is the density in
     per cent. Below it stands the score, unless it is the same in all cells. The
-    sparsest run of each seed, which is the one to look at, is outlined; runs without a
-    result are hatched.
+    sparsest run of each seed has a solid outline; the typical one, which is the one to
+    look at, a dashed outline within. Runs without a result are hatched.
 
     Args:
         sweep: The finished sweep.
+        typical: The run of each seed that is explained, as `SweepFinished.typical` has
+            it; without it only the sparsest are outlined.
         ax: Where to draw; without it, on a new figure of fitting size.
 
     Returns:
         The axes drawn on.
 
     Raises:
-        DataError: The sweep holds no run.
+        DataError: The sweep holds no run, or a typical run is not of the sweep.
         PlotError: matplotlib is not installed.
     """
+    typical = {} if typical is None else typical
     if not sweep.runs:
         raise DataError(
             "sweep must hold at least one run to draw its grid, it is empty: pass a "
             "sweep that has ended."
         )
-    said = [max(map(len, words)) for words in panel_titles(sweep)]
+    for seed, run in typical.items():
+        if run.seed != seed or run not in sweep.runs:
+            raise DataError(
+                f"typical must hold runs of the sweep by their seed, the one of {seed} "
+                "is not: pass the sweep that it was chosen from."
+            )
+    said = [max(map(len, words)) for words in panel_titles(sweep, typical)]
     places = place_panels(
         len(sweep.seeds),
         columns=len(sweep.unit_steps),
         rows=len(sweep.edge_steps),
         lines=1 + scores_differ(sweep),
         title=0.9 * LETTER * max(said),
-        head=LETTER * len(heading(sweep)) + 0.3,
+        head=max(LETTER * len(heading(sweep)) + 0.3, key_room(sweep, typical)),
     )
     with clean_style():
         page = open_page(ax, across=(0.0, places.width), up=(0.0, places.height))
-        draw_cells(page, sweep, places)
-        name_panels(page, sweep, places)
+        draw_cells(page, sweep, typical, places)
+        name_panels(page, sweep, typical, places)
         name_picture(page, sweep, places)
-        draw_key(page, sweep)
+        draw_key(page, sweep, typical)
     return page.ax
-
-
-def check_installed() -> None:
-    """Refuse, before long work, what would end without a picture.
-
-    Raises:
-        PlotError: matplotlib is not installed.
-
-    Example:
-        >>> check_installed()
-    """
-    clean_style()
-
-
-def save(
-    picture: "matplotlib.axes.Axes | matplotlib.figure.Figure", path: str | Path
-) -> None:
-    """Write a picture to a file, as PNG or SVG by the file's suffix.
-
-    Args:
-        picture: Axes that a function of this module returned, or a figure.
-        path: Where to write; the folder must exist.
-
-    Raises:
-        PlotError: The suffix is neither `.png` nor `.svg`, the file cannot be
-            written, or matplotlib is not installed.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise PlotError(
-            f"A picture's file must end in .png or .svg, got '{path.name}': rename it."
-        )
-    with clean_style():
-        # Axes may sit in a subfigure, which cannot be saved alone.
-        figure: Any = picture.figure
-        figure = figure.figure
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-        try:
-            figure.savefig(path, dpi=150, metadata=metadata, facecolor=WHITE)
-        except OSError as error:
-            raise PlotError(
-                f"The picture '{path}' cannot be written ({error.strerror or error}): "
-                "choose a folder that exists and that you may write to."
-            ) from error
 
 
 def _every(numbers: list[tuple[int, ...]]) -> Int[np.ndarray, " unit"]:

@@ -261,7 +261,8 @@ def _consensus(reports: Sequence[Report]) -> Consensus:
 def _write(folder: Path, finished: SweepFinished) -> None:
     """Write a finished sweep into its folder."""
     store.write_bytes(folder / RESULT, (finished.to_json() + "\n").encode())
-    plot.save(plot.grid(finished.sweep), folder / "grid.png")
+    cells = plot.grid(finished.sweep, typical=finished.typical)
+    plot.save(cells, folder / "grid.png")
     plot.save(plot.comodules(finished.consensus), folder / "comodules.png")
     for seed, report in finished.reports.items():
         run, inside = finished.typical[seed], folder / folder_of(seed)

@@ -65,6 +65,34 @@ def test_the_sparsest_run_of_each_seed_is_outlined() -> None:
     assert marked == {cells[sweep.sparsest(seed)] for seed in sweep.seeds}
 
 
+def test_the_typical_run_of_each_seed_is_outlined_within_and_named() -> None:
+    sweep = hand_made()
+    typical = {seed: sweep.ranked(seed)[1] for seed in sweep.seeds}
+    ax = plot.grid(sweep, typical=typical)
+    cells = dict(zip(sweep.runs, _boxes(ax, "cells"), strict=True))
+    marked = _boxes(ax, "typical")
+    inset = np.array([marked[i] - cells[typical[i]] for i in sweep.seeds])
+    assert len(marked) == 2
+    assert (inset > 0).all() and (inset < 0.1).all()
+    kept = f"typical: {typical[1].network.edge_count} edges"
+    assert any(kept in text for text in _texts(ax))
+    assert "typical, explained" in _texts(ax)
+
+
+def test_nothing_is_said_of_typical_runs_where_none_are_given() -> None:
+    ax = plot.grid(hand_made())
+    assert not any("typical" in text for text in _texts(ax))
+    assert not len(_boxes(ax, "typical"))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_typical_run_of_another_sweep_or_seed_is_refused(seed: int) -> None:
+    sweep, other = hand_made(), hand_made()
+    run = other.runs[0] if seed == 0 else sweep.runs[0]
+    with pytest.raises(DataError, match=f"typical must hold .* the one of {seed} is"):
+        plot.grid(sweep, typical={seed: run})
+
+
 def test_runs_without_a_result_are_hatched_and_have_no_number() -> None:
     sweep = hand_made(seeds=(0,), failed=[(0, 0.2, 0.01)])
     ax = plot.grid(sweep)
@@ -136,7 +164,9 @@ def test_each_panel_says_whose_it_is_and_what_its_sparsest_keeps() -> None:
     [((0,), (0.35,), (0.015,)), (tuple(range(8)), UNITS, EDGES)],
 )
 def test_no_word_leaves_the_page_or_meets_another(seeds, units, edges) -> None:
-    ax = plot.grid(hand_made(seeds=seeds, unit_steps=units, edge_steps=edges))
+    failed = [(seeds[-1], units[0], edges[0])] if len(seeds) > 1 else []
+    sweep = hand_made(seeds=seeds, unit_steps=units, edge_steps=edges, failed=failed)
+    ax = plot.grid(sweep, typical={seed: sweep.sparsest(seed) for seed in seeds})
     boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
     page = ax.get_window_extent()
     for number, box in enumerate(boxes):

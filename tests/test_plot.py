@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from drawn import network, random_network, two_halves
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import same_color, to_hex
 from matplotlib.figure import Figure
 from small_sweep import hand_made
@@ -66,11 +65,57 @@ def test_layered_draws_a_line_for_each_live_edge_in_few_artists(
 ) -> None:
     graph, found = random_network(width=width, module_count=module_count)
     ax = plot.layered(graph, found)
-    lines = [child for child in ax.collections if isinstance(child, LineCollection)]
+    lines = [*_by_gid(ax, "edges"), *_by_gid(ax, "skipping edges")]
     source, target = graph.adjacency.nonzero()
     live = (found.label[source] >= 0) & (found.label[target] >= 0)
     assert sum(len(line.get_segments()) for line in lines) == live.sum()
     assert len(ax.collections) <= 4
+
+
+def test_layered_draws_units_that_are_too_close_for_dots_as_ticks() -> None:
+    graph, found = network((900, 2), [(n, 900) for n in range(900)], [0] * 902)
+    ax = plot.layered(graph, found)
+    (dots,), (ticks,) = _by_gid(ax, "units"), _by_gid(ax, "crowded units")
+    assert (len(dots.get_offsets()), len(ticks.get_segments())) == (2, 900)
+    heights = {round(float(np.ptp(tick[:, 1])), 9) for tick in ticks.get_segments()}
+    assert heights == {0.1}
+
+
+def test_edges_are_paler_where_more_run_between_two_layers() -> None:
+    edges = [(n, 100) for n in range(100)] + [(n, 101) for n in range(100)]
+    graph, found = network((100, 2, 1), [*edges, (100, 102)], [0] * 103)
+    (lines,) = _by_gid(plot.layered(graph, found), "edges")
+    alpha = lines.get_colors()[:, 3]
+    assert alpha[:200] == pytest.approx(10 / 200**0.5)
+    assert alpha[200] == 0.8
+
+
+def test_of_very_many_edges_some_are_drawn_and_the_rest_is_counted() -> None:
+    edges = np.stack(np.unravel_index(np.arange(22_500), (150, 150)), axis=1)
+    graph, found = network((150, 150), edges + np.array([0, 150]), [0] * 300)
+    ax = plot.layered(graph, found)
+    (lines,) = _by_gid(ax, "edges")
+    assert len(lines.get_segments()) == 20_000
+    assert "2,500 edges not drawn, evenly chosen" in _texts(ax)
+    drawn = {round(float(segment[0, 0]), 6) for segment in lines.get_segments()}
+    assert len(drawn) == 150
+
+
+def test_layered_of_a_dead_network_says_so() -> None:
+    graph, _ = network((1, 1), [(0, 1)], [0, 0])
+    ax = plot.layered(graph, Hierarchy((), np.array([-1, -1]), {}))
+    (note,) = [text for text in ax.texts if "none is alive" in text.get_text()]
+    assert note.get_text() == "2 dead units left out; none is alive"
+    assert note.get_window_extent().x1 < ax.get_window_extent().x1
+
+
+def test_colours_that_recur_have_another_outline_and_a_note() -> None:
+    graph, found = network((40, 40), [(n, n + 40) for n in range(40)], [*range(40)] * 2)
+    ax = plot.layered(graph, found)
+    (outlines,) = _by_gid(ax, "modules")
+    assert outlines.get_linestyle()[0] != outlines.get_linestyle()[18]
+    assert any("colours recur after 18 modules" in text for text in _texts(ax))
+    assert any("colours recur" in text for text in _texts(plot.hierarchy(found)))
 
 
 def test_layered_lines_join_the_dots_of_their_units() -> None:
@@ -90,7 +135,7 @@ def test_layered_bends_only_edges_that_jump_a_layer() -> None:
 def test_edges_have_the_colour_of_their_module_or_none() -> None:
     graph, found = network((2, 1), [(0, 2), (1, 2)], [0, 1, 0])
     (lines,) = _by_gid(plot.layered(graph, found), "edges")
-    inside, between = (to_hex(colour) for colour in lines.get_colors())
+    between, inside = (to_hex(colour) for colour in lines.get_colors())
     assert inside == module_colour(0)
     assert between not in (module_colour(0), module_colour(1))
 
@@ -126,6 +171,13 @@ def test_too_few_names_are_refused(argument: str) -> None:
         plot.layered(graph, found, **{argument: ["only one"]})
 
 
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_names_in_letters_the_font_lacks_are_saved(suffix: str, tmp_path) -> None:
+    graph, found = network((2, 1), [(0, 2), (1, 2)], [0, 0, 0])
+    ax = plot.layered(graph, found, input_names=["数字", "🙂"])
+    plot.save(ax, tmp_path / f"picture.{suffix}")
+
+
 def test_names_from_files_are_not_read_as_formulas(tmp_path: Path) -> None:
     graph, found = network((1, 1), [(0, 1)], [0, 0])
     ax = plot.layered(graph, found, input_names=[r"$\frac$"])
@@ -148,9 +200,36 @@ def test_hierarchy_draws_an_arrow_for_each_pair_wider_for_more_edges() -> None:
     assert len(_by_gid(ax, "M0 to M3")) == 1
 
 
-def test_hierarchy_without_modules_is_an_empty_page() -> None:
+def test_hierarchy_without_modules_is_a_page_that_says_so() -> None:
     ax = plot.hierarchy(Hierarchy((), np.zeros(0, dtype=int), {}))
-    assert _texts(ax) == []
+    assert _texts(ax) == ["there are no modules"]
+
+
+def test_hierarchy_of_very_many_modules_draws_the_largest_and_says_so() -> None:
+    label = [0, 0, *range(1, 100), 0]
+    _, found = network((101, 1), [(n, 101) for n in range(101)], label)
+    texts = _texts(plot.hierarchy(found))
+    assert "M0" in texts
+    assert "40 of 100 modules, the smallest, not drawn" in " ".join(texts)
+
+
+def test_a_name_that_is_too_long_for_its_node_is_cut() -> None:
+    _, found = network((2, 1), [(0, 2), (1, 2)], [0, 0, 0])
+    text = _texts(plot.hierarchy(found, input_names=["long" * 20, "b"]))[2]
+    assert "…" in text
+    assert text.endswith(", +1")
+    assert len(text) <= 20
+
+
+def test_arrows_over_the_nodes_are_on_the_page() -> None:
+    # Two modules that feed each other share a level: the way back leads over them.
+    edges = [(0, 2), (1, 3), (2, 5), (3, 4)]
+    _, found = network((2, 2, 2), edges, [0, 1, 0, 1, 0, 1])
+    ax = plot.hierarchy(found)
+    top = ax.get_ylim()[1]
+    for gid in ("M0 to M1", "M1 to M0"):
+        (arrow,) = _by_gid(ax, gid)
+        assert arrow.get_path().get_extents().y1 < top
 
 
 def test_hierarchy_of_forty_modules_names_all(tmp_path: Path) -> None:
@@ -187,7 +266,7 @@ def test_curve_draws_the_threshold_only_if_given() -> None:
 def test_curve_names_its_stages() -> None:
     ax = plot.curve(_steps())
     (right,) = [other for other in ax.figure.axes if other is not ax]
-    assert _texts(right) == ["dense", "units", "edges"]
+    assert _texts(right)[:3] == ["dense", "units", "edges"]
 
 
 def test_curve_of_no_turns_is_refused() -> None:

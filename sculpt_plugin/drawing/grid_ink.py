@@ -1,6 +1,6 @@
 """The ink of a sweep's picture: cells with their numbers, the steps, and the key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from sculpt_plugin.pruning.grid import Run, Sweep
 
 _SPARSE, _PALEST = mixed(module_colour(0), BLACK, share=0.35), 0.93
-_MARK = module_colour(1)
+_SPARSEST, _TYPICAL = module_colour(1), module_colour(4)
+_INSET = 0.045  # inches from a cell's edge to the mark of the typical run
 _READABLE = (0.28, 0.14)  # inches that a number takes
 _KEY_BOX, _SHADES = (0.3, 0.16), 40
+_SAID = {
+    "sparsest": "sparsest of its seed",
+    "typical": "typical, explained",
+    "no result": "no result",
+}
 
 Spot = Float[np.ndarray, " 2"]
 
@@ -85,25 +91,26 @@ def scores_differ(sweep: "Sweep") -> bool:
     return len({run.score for run in sweep.ranked()}) > 1
 
 
-def panel_titles(sweep: "Sweep") -> list[tuple[str, str]]:
-    """Name the panel of each seed, and say what its sparsest network keeps."""
+def panel_titles(sweep: "Sweep", typical: "Mapping[int, Run]") -> list[tuple[str, str]]:
+    """Name the panel of each seed, and say what its marked networks keep."""
     titles = []
     for seed in sweep.seeds:
-        said = "no run has a result"
-        for best in sweep.ranked(seed)[:1]:
-            said = (
-                f"sparsest: {best.network.edge_count} edges, {per_cent(best.density)} %"
-            )
-        titles.append((f"seed {seed}", said))
+        said = [f"sparsest: {_kept(run)}" for run in sweep.ranked(seed)[:1]]
+        if seed in typical:
+            said.append(f"typical: {_kept(typical[seed])}")
+        titles.append((f"seed {seed}", "; ".join(said) or "no run has a result"))
     return titles
 
 
-def draw_cells(page: Page, sweep: "Sweep", places: PanelPlaces) -> None:
-    """Draw a cell for each run: density, score where it differs, outline if best."""
+def draw_cells(
+    page: Page, sweep: "Sweep", typical: "Mapping[int, Run]", places: PanelPlaces
+) -> None:
+    """Draw a cell for each run: density, score where it differs, its marks."""
     shading, cell = shading_of(sweep), np.array(places.cell)
     lines = 1 + scores_differ(sweep)
     corners = _corners(sweep, places)
     best = [run for seed in sweep.seeds for run in sweep.ranked(seed)[:1]]
+    bold = [*best, *typical.values()]
     good = [(run, at) for run, at in corners if run.problem is None]
     _draw_boxes(
         page,
@@ -114,7 +121,9 @@ def draw_cells(page: Page, sweep: "Sweep", places: PanelPlaces) -> None:
     )
     failed = [at for run, at in corners if run.problem is not None]
     _draw_failed(page, failed, places.cell)
-    _draw_marks(page, [at for run, at in corners if run in best], places.cell)
+    _draw_sparsest(page, [at for run, at in corners if run in best], places.cell)
+    chosen = [at for run, at in corners if run in typical.values()]
+    _draw_typical(page, chosen, places.cell)
     if (cell < (_READABLE[0], _READABLE[1] * lines)).any():
         return
     for run, at in good:
@@ -127,7 +136,7 @@ def draw_cells(page: Page, sweep: "Sweep", places: PanelPlaces) -> None:
                 y + 0.13 * ((lines - 1) / 2 - line),
                 word,
                 fontsize=(5.5 if line else 7) * page.scale,
-                fontweight="bold" if run in best and not line else "normal",
+                fontweight="bold" if run in bold and not line else "normal",
                 color=ink,
                 ha="center",
                 va="center_baseline",
@@ -135,14 +144,16 @@ def draw_cells(page: Page, sweep: "Sweep", places: PanelPlaces) -> None:
             )
 
 
-def name_panels(page: Page, sweep: "Sweep", places: PanelPlaces) -> None:
+def name_panels(
+    page: Page, sweep: "Sweep", typical: "Mapping[int, Run]", places: PanelPlaces
+) -> None:
     """Write above each panel whose it is, and at its sides the steps."""
     unit_steps, edge_steps = sorted(sweep.unit_steps), sorted(sweep.edge_steps)
     wide, high = places.cell
     top = high * len(edge_steps)
     small = {"color": GREY, "fontsize": 6.5 * page.scale}
     for (left, low), (name, said) in zip(
-        places.corner, panel_titles(sweep), strict=True
+        places.corner, panel_titles(sweep, typical), strict=True
     ):
         page.ax.text(
             left, low + top + 0.23, name, fontsize=8.5 * page.scale, weight="bold"
@@ -180,7 +191,23 @@ def name_picture(page: Page, sweep: "Sweep", places: PanelPlaces) -> None:
     page.ax.text(0.15, top - 0.5, said, fontsize=8 * page.scale, color=GREY)
 
 
-def draw_key(page: Page, sweep: "Sweep") -> None:
+def key_room(sweep: "Sweep", typical: "Mapping[int, Run]") -> float:
+    """Measure how many inches the key takes from side to side."""
+    found = len(sweep.ranked())
+    there = {
+        "sparsest": found > 0,
+        "typical": bool(typical),
+        "no result": found < len(sweep.runs),
+    }
+    words = [said for what, said in _SAID.items() if there[what]]
+    shades = (2.7 if shading_of(sweep).low < shading_of(sweep).high else 1.2) * (
+        found > 0
+    )
+    box = _KEY_BOX[0] + 0.38
+    return 0.3 + shades + sum(box + 0.9 * LETTER * len(word) for word in words)
+
+
+def draw_key(page: Page, sweep: "Sweep", typical: "Mapping[int, Run]") -> None:
     """Say below all panels what colours and marks mean."""
     shading, found = shading_of(sweep), len(sweep.ranked())
     at = np.array([0.15, 0.14])
@@ -203,12 +230,16 @@ def draw_key(page: Page, sweep: "Sweep") -> None:
             )
             at = _right(at, _KEY_BOX[0])
         at = _right(at, 0.2)
-        _draw_marks(page, [at], _KEY_BOX)
-        at = _write(page, _right(at, _KEY_BOX[0] + 0.1), "sparsest of its seed")
+        _draw_sparsest(page, [at], _KEY_BOX)
+        at = _write(page, _right(at, _KEY_BOX[0] + 0.1), _SAID["sparsest"])
         at = _right(at, 0.2)
+        if typical:
+            _draw_typical(page, [at], _KEY_BOX)
+            at = _write(page, _right(at, _KEY_BOX[0] + 0.1), _SAID["typical"])
+            at = _right(at, 0.2)
     if found < len(sweep.runs):
         _draw_failed(page, [at], _KEY_BOX)
-        _write(page, _right(at, _KEY_BOX[0] + 0.1), "no result")
+        _write(page, _right(at, _KEY_BOX[0] + 0.1), _SAID["no result"])
 
 
 def _corners(sweep: "Sweep", places: PanelPlaces) -> "list[tuple[Run, Spot]]":
@@ -224,6 +255,11 @@ def _corners(sweep: "Sweep", places: PanelPlaces) -> "list[tuple[Run, Spot]]":
         )
         for run in sweep.runs
     ]
+
+
+def _kept(run: "Run") -> str:
+    """Say how many edges a run keeps."""
+    return f"{run.network.edge_count} edges, {per_cent(run.density)} %"
 
 
 def _every(room: float, *, least: float) -> int:
@@ -273,19 +309,50 @@ def _draw_failed(
     page.ax.add_collection(boxes, autolim=False)
 
 
-def _draw_marks(page: Page, corners: Sequence[Spot], size: tuple[float, float]) -> None:
+def _draw_sparsest(
+    page: Page, corners: Sequence[Spot], size: tuple[float, float]
+) -> None:
     """Draw an outline round the cells of the sparsest runs."""
+    _draw_marks(
+        page, corners, size, colour=_SPARSEST, width=2.2, stroke="solid", gid="sparsest"
+    )
+
+
+def _draw_typical(
+    page: Page, corners: Sequence[Spot], size: tuple[float, float]
+) -> None:
+    """Draw a dashed outline within the cells of the typical runs."""
+    inset = min(_INSET, 0.2 * min(size))
+    inner = (size[0] - 2 * inset, size[1] - 2 * inset)
+    corners = [corner + inset for corner in corners]
+    _draw_marks(
+        page, corners, inner, colour=_TYPICAL, width=1.8, stroke="dashed", gid="typical"
+    )
+
+
+def _draw_marks(
+    page: Page,
+    corners: Sequence[Spot],
+    size: tuple[float, float],
+    *,
+    colour: str,
+    width: float,
+    stroke: str,
+    gid: str,
+) -> None:
+    """Draw outlines of one kind."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
     marks = PatchCollection(
         [Rectangle((x, y), *size) for x, y in corners],
         facecolors="none",
-        edgecolors=_MARK,
-        linewidths=2.2 * page.scale,
+        edgecolors=colour,
+        linewidths=width * page.scale,
+        linestyles=stroke,
         zorder=3,
     )
-    marks.set_gid("sparsest")
+    marks.set_gid(gid)
     page.ax.add_collection(marks, autolim=False)
 
 

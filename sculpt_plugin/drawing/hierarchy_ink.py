@@ -3,17 +3,23 @@
 import numpy as np
 from jaxtyping import Float
 
-from sculpt_plugin.analysis.hierarchy import Hierarchy, TaskModule
+from sculpt_plugin.analysis.hierarchy import TaskModule
 from sculpt_plugin.drawing.layout import ModulePlaces
-from sculpt_plugin.drawing.naming import abbreviated
-from sculpt_plugin.drawing.page import BLACK, GREY, LETTER, WHITE, Page
-from sculpt_plugin.drawing.palette import mixed, module_colour
-from sculpt_plugin.drawing.routes import along, route_arrows
+from sculpt_plugin.drawing.naming import abbreviated, shortened
+from sculpt_plugin.drawing.page import BLACK, GREY, LETTER, WHITE, Page, counted
+from sculpt_plugin.drawing.palette import mixed, module_colour, module_stroke
+from sculpt_plugin.drawing.routes import along
+from sculpt_plugin.drawing.thinning import Thinned
 
 _MOST_COUNTS = 60
 
 
-def draw_arrows(page: Page, hierarchy: Hierarchy, places: ModulePlaces) -> None:
+def draw_arrows(
+    page: Page,
+    part: Thinned,
+    places: ModulePlaces,
+    routes: Float[np.ndarray, "arrow 3 2"],
+) -> None:
     """Draw an arrow from module to module, wide for many edges, its count beside it.
 
     In a thicket of arrows they get thin and pale, and the counts are left out.
@@ -21,16 +27,15 @@ def draw_arrows(page: Page, hierarchy: Hierarchy, places: ModulePlaces) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    most = max(8, *hierarchy.edges.values(), 0)
-    thicket = len(hierarchy.edges) > _MOST_COUNTS
-    slim = min(1.0, (16 / max(len(hierarchy.edges), 1)) ** 0.5)
+    edges, numbers = part.hierarchy.edges, part.numbers.tolist()
+    most = max(8, *edges.values(), 0)
+    thicket = len(edges) > _MOST_COUNTS
+    slim = min(1.0, (16 / max(len(edges), 1)) ** 0.5)
     nodes = np.stack([places.x, places.y], axis=1)
     aloof = np.array(places.node) / 2 + 0.06
     written: list[Float[np.ndarray, " 2"]] = []
-    routes = route_arrows(hierarchy, places)
-    for ((source, target), count), route in zip(
-        hierarchy.edges.items(), routes, strict=True
-    ):
+    for ((start, end), count), route in zip(edges.items(), routes, strict=True):
+        source, target = numbers[start], numbers[end]
         width = slim * (0.9 + 2.0 * (count / most) ** 0.5) * page.scale
         page.ax.add_patch(
             FancyArrowPatch(
@@ -67,13 +72,22 @@ def draw_node(
     page: Page,
     module: TaskModule,
     places: ModulePlaces,
+    at: int,
     words: tuple[tuple[str, list[str]], ...],
 ) -> None:
-    """Draw a module as a box that says its number, units, inputs and outputs."""
+    """Draw a module as a box that says its number, units, inputs and outputs.
+
+    Args:
+        page: Where to draw.
+        module: What the box stands for.
+        places: Where all boxes stand.
+        at: Which of the places is this module's.
+        words: The names of its inputs and outputs, each with a word before them.
+    """
     from matplotlib.patches import FancyBboxPatch
 
     colour, (wide, high) = module_colour(module.id), places.node
-    left, low = places.x[module.id] - wide / 2, places.y[module.id] - high / 2
+    left, low = places.x[at] - wide / 2, places.y[at] - high / 2
     page.ax.add_patch(
         FancyBboxPatch(
             (left, low),
@@ -83,13 +97,14 @@ def draw_node(
             facecolor=mixed(colour, WHITE, share=0.84),
             edgecolor=colour,
             linewidth=1.2 * page.scale,
+            linestyle=module_stroke(module.id),
             zorder=3,
             gid=f"M{module.id}",
         )
     )
     room = int((wide - 0.2) / LETTER)
-    lines = [f"{way} {abbreviated(names, room=room)}" for way, names in words if names]
-    units = f"{module.units} unit{'s' * (module.units != 1)}"
+    lines = [f"{way} {_listed(names, room - 4)}" for way, names in words if names]
+    units = counted(module.units, "unit")
     size = 8 * page.scale
     top, ink = low + high - 0.09, mixed(colour, BLACK, share=0.6)
     for x, text, side, weight in (
@@ -115,3 +130,12 @@ def draw_node(
         va="top",
         zorder=4,
     )
+
+
+def _listed(names: list[str], room: int) -> str:
+    """List names in the room of a box, the first of them cut if it is too long."""
+    text = abbreviated(names, room=room)
+    if len(text) <= room:
+        return text
+    more = f", +{len(names) - 1}" if len(names) > 1 else ""
+    return shortened(names[0], room=room - len(more)) + more

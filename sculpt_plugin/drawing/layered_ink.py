@@ -9,13 +9,29 @@ from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.drawing.layout import Outline, UnitPlaces, live_edges
 from sculpt_plugin.drawing.naming import abbreviated, shortened
-from sculpt_plugin.drawing.page import BLACK, GREY, LETTER, WHITE, Page
-from sculpt_plugin.drawing.palette import mixed, module_colour
+from sculpt_plugin.drawing.page import (
+    BLACK,
+    GREY,
+    LETTER,
+    WHITE,
+    Page,
+    counted,
+    write_note,
+)
+from sculpt_plugin.drawing.palette import (
+    mixed,
+    module_colour,
+    module_stroke,
+    recurring,
+)
 
 if TYPE_CHECKING:
     import matplotlib.path
 
 _LONGEST = 14  # letters of an input's or output's name
+_SMALLEST_DOT = 1.4  # points across; units that have less room are ticks
+_MOST_EDGES = 20_000  # more would take long to draw and be no more than a grey sheet
+_TICK = 0.05  # inches from the middle of a tick to its end
 
 
 def draw_outlines(page: Page, outlines: tuple[Outline, ...]) -> None:
@@ -27,7 +43,9 @@ def draw_outlines(page: Page, outlines: tuple[Outline, ...]) -> None:
         [_rounded(outline.corners, radius=0.09) for outline in outlines],
         facecolors=[mixed(colour, WHITE, share=0.84) for colour in colours],
         edgecolors=colours,
-        linewidths=1.1 * page.scale,
+        linewidths=float(np.clip(6 / max(len(outlines), 1) ** 0.5, 0.3, 1.1))
+        * page.scale,
+        linestyles=[module_stroke(outline.module) for outline in outlines],
         alpha=0.85,
         zorder=1,
     )
@@ -50,48 +68,74 @@ def draw_outlines(page: Page, outlines: tuple[Outline, ...]) -> None:
 
 def draw_edges(
     page: Page, graph: LayeredGraph, hierarchy: Hierarchy, places: UnitPlaces
-) -> None:
-    """Draw the edges between live units: straight, or bent where they jump a layer."""
+) -> int:
+    """Draw the edges between live units: straight, or bent where they jump a layer.
+
+    The more edges run between two layers, the paler and thinner each of them is; of
+    very many, only some at even distances are drawn.
+
+    Returns:
+        How many edges were left out.
+    """
     from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgba_array
 
     label = hierarchy.label
     source, target = live_edges(graph, hierarchy)
+    edge_count = len(source)
+    if edge_count > _MOST_EDGES:
+        some = np.linspace(0, edge_count - 1, _MOST_EDGES).astype(int)
+        source, target = source[some], target[some]
     layer = graph.layer_of
-    jumps = layer[target] > layer[source] + 1
+    # Edges between modules come first: those inside must be seen through them.
+    order = np.argsort(label[source] == label[target], kind="stable")
+    source, target = source[order], target[order]
     inside = np.where(label[source] == label[target], label[source], -1)
+    jumps = layer[target] > layer[source] + 1
     point = np.stack([places.x, places.y], axis=1)
-    crowd = 1.0 / np.sqrt(max(len(source), 1))
+    _, gap, crowd = np.unique(
+        layer[source] * graph.depth + layer[target],
+        return_inverse=True,
+        return_counts=True,
+    )
+    strength = 10.0 / np.sqrt(crowd)[gap]
+    opacity = np.where(inside >= 0, strength, 0.6 * strength)
     for chosen, bend, name in ((~jumps, 0.0, "edges"), (jumps, 0.3, "skipping edges")):
         if not chosen.any():
             continue
         lines = LineCollection(
             list(_bent(point[source[chosen]], point[target[chosen]], bend=bend)),
-            colors=_inks(inside[chosen]),
-            alpha=float(np.clip(10.0 * crowd, 0.02, 0.8)),
-            linewidths=float(np.clip(10.0 * crowd, 0.3, 1.1)) * page.scale,
+            colors=to_rgba_array(
+                _inks(inside[chosen]), np.clip(opacity[chosen], 0.02, 0.8)
+            ),
+            linewidths=(np.clip(strength[chosen], 0.3, 1.1) * page.scale).tolist(),
             zorder=2,
             # Past some thousands, lines in an SVG weigh more than their picture.
             rasterized=len(source) > 5000,
         )
         lines.set_gid(name)
         page.ax.add_collection(lines, autolim=False)
+    return edge_count - len(source)
 
 
 def draw_dots(
     page: Page, graph: LayeredGraph, hierarchy: Hierarchy, places: UnitPlaces
 ) -> None:
-    """Draw each live unit as a dot in the colour of its module, small in a crowd."""
+    """Draw each live unit as a dot in its module's colour, in a crowd as a tick."""
     live = np.flatnonzero(hierarchy.label >= 0)
-    layer = graph.layer_of[live]
-    across = np.clip(0.62 * places.spacing[layer], 0.6 / 72, 0.1) * 72 * page.scale
-    label = hierarchy.label[live]
+    spacing = 72 * places.spacing[graph.layer_of]
+    across = np.minimum(0.62 * spacing, 7.2)
+    crowded = across[live] < _SMALLEST_DOT
+    _draw_ticks(page, live[crowded], hierarchy, places, spacing * page.scale)
+    live = live[~crowded]
+    width = across[live] * page.scale
     page.ax.scatter(
         places.x[live],
         places.y[live],
-        s=across**2,
-        c=_inks(label),
+        s=width**2,
+        c=_inks(hierarchy.label[live]),
         edgecolors=WHITE,
-        linewidths=np.where(across > 4, 0.6 * page.scale, 0.0).tolist(),
+        linewidths=np.where(width > 4, 0.6 * page.scale, 0.0).tolist(),
         zorder=3,
         gid="units",
     )
@@ -142,9 +186,9 @@ def layer_texts(graph: LayeredGraph, hierarchy: Hierarchy) -> list[str]:
     """Say of each layer its name and, below it, how many of its units live."""
     live = np.split(hierarchy.label >= 0, np.cumsum(graph.sizes)[:-1])
     return [
-        f"{shortened(name, room=18)}\n"
-        + ("" if alive.all() else f"{alive.sum()} of ")
-        + _count(len(alive), "unit")
+        f"{_layer_name(name)}\n"
+        + ("" if alive.all() else f"{alive.sum():,} of ")
+        + counted(len(alive), "unit")
         for name, alive in zip(graph.names, live, strict=True)
     ]
 
@@ -156,8 +200,18 @@ def name_layers(
     places: UnitPlaces,
     *,
     note: float,
+    thinned: int,
 ) -> None:
-    """Write each layer's name and live units at its left, what is left out below."""
+    """Write each layer's name and live units at its left, what is left out below.
+
+    Args:
+        page: Where to write.
+        graph: The network.
+        hierarchy: Its modules.
+        places: Where the units stand.
+        note: How high the words below stand.
+        thinned: How many edges were left out.
+    """
     rows = np.linspace(0.0, places.height, graph.depth)
     for text, y in zip(layer_texts(graph, hierarchy), rows, strict=True):
         page.ax.text(
@@ -172,23 +226,53 @@ def name_layers(
     dead = int((hierarchy.label < 0).sum())
     nameless = {outline.module for outline in places.outlines}
     nameless -= {outline.module for outline in places.outlines if outline.name_at}
-    notes = [f"{_count(dead, 'dead unit')} left out"] * (dead > 0)
-    notes += [f"{_count(len(nameless), 'small module')} not named"] * bool(nameless)
-    if notes:
-        page.ax.text(
-            0.0,
-            note,
-            "; ".join(notes),
-            fontsize=7 * page.scale,
-            color=GREY,
-            style="italic",
-            va="center",
-        )
+    live = int(hierarchy.label.max(initial=-1)) + 1
+    parts = (
+        f"{counted(dead, 'dead unit')} left out" * (dead > 0),
+        "none is alive" * (not places.outlines),
+        f"{counted(len(nameless), 'small module')} not named" * bool(nameless),
+        f"{counted(thinned, 'edge')} not drawn, evenly chosen" * (thinned > 0),
+        recurring(live),
+    )
+    write_note(page, (page.ax.get_xlim()[0] + 0.15, note), parts)
 
 
-def _count(number: int, what: str) -> str:
-    """Say a number of things."""
-    return f"{number} {what}{'s' * (number != 1)}"
+def _draw_ticks(
+    page: Page,
+    units: Int[np.ndarray, " tick"],
+    hierarchy: Hierarchy,
+    places: UnitPlaces,
+    spacing: Float[np.ndarray, " unit"],
+) -> None:
+    """Draw units as ticks, side by side without gaps: a bar, as long as they are many.
+
+    Dots that small could hardly be seen.
+    """
+    from matplotlib.collections import LineCollection
+
+    if not len(units):
+        return
+    middle = np.stack([places.x[units], places.y[units]], axis=1)
+    half = np.array([0.0, _TICK])
+    ends = np.stack([middle - half, middle + half], axis=1)
+    page.ax.add_collection(
+        LineCollection(
+            list(ends),
+            colors=_inks(hierarchy.label[units]),
+            linewidths=np.maximum(spacing[units], 0.3).tolist(),
+            snap=False,
+            zorder=3,
+            rasterized=len(units) > 5000,
+            gid="crowded units",
+        ),
+        autolim=False,
+    )
+
+
+def _layer_name(name: str) -> str:
+    """Name a layer; in an `nn.Sequential` its name is but a number."""
+    plain = shortened(name, room=18)
+    return f"layer {plain}" if plain.isdecimal() and len(plain) < 9 else plain
 
 
 def _turn(names: list[str], spacing: float) -> int | None:

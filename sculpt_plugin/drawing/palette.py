@@ -1,9 +1,22 @@
 """The colour of each module, the same in every picture."""
 
-# Okabe and Ito's colours, which colour-blind readers tell apart, without the
-# black and the yellow that a white page swallows.
-_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_INKS = ("#000000", "#ffffff")
+from typing import Literal
+
+# First Okabe and Ito's colours, which colour-blind readers tell apart, without the
+# black and the yellow that a white page swallows. Then twelve that were searched for:
+# any two of all eighteen, and more so two that follow each other, stay apart for
+# readers without red, green or blue cones (tests/test_palette.py simulates them).
+_COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
+    *("#771111", "#333399", "#995555", "#33dddd", "#555588", "#bbdd99"),
+    *("#553355", "#99bb77", "#331177", "#775511", "#8877dd", "#551133"),
+)
+_STROKES = ("solid", "dashed", "dotted", "dashdot")
+
+COLOUR_COUNT = len(_COLOURS)
+"""How many modules have a colour of their own; those after them take theirs again."""
+
+Stroke = Literal["solid", "dashed", "dotted", "dashdot"]
 
 
 def mixed(colour: str, other: str, *, share: float) -> str:
@@ -30,8 +43,8 @@ def mixed(colour: str, other: str, *, share: float) -> str:
 def module_colour(module: int) -> str:
     """Pick the colour of a module from its number.
 
-    Six hues, then the same six darker, then paler: neighbours in number differ in
-    hue, and a colour comes back only after eighteen modules, where labels tell more.
+    Eighteen colours; then they come back, with another stroke (`module_stroke`) round
+    the module, and its number tells more than its colour.
 
     Args:
         module: Number of the module.
@@ -41,14 +54,46 @@ def module_colour(module: int) -> str:
 
     Example:
         >>> module_colour(0), module_colour(6), module_colour(18)
-        ('#0072b2', '#003f62', '#0072b2')
+        ('#0072b2', '#771111', '#0072b2')
 
     Reference:
         Okabe and Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color
     """
-    hue = _HUES[module % len(_HUES)]
-    shade = module // len(_HUES) % 3
-    return hue if shade == 0 else mixed(hue, _INKS[shade - 1], share=0.45)
+    return _COLOURS[module % COLOUR_COUNT]
+
+
+def module_stroke(module: int) -> Stroke:
+    """Pick the stroke of a module's outline, which changes where colours come back.
+
+    Args:
+        module: Number of the module.
+
+    Returns:
+        The stroke; after 72 modules these come back too.
+
+    Example:
+        >>> module_stroke(0), module_stroke(17), module_stroke(18)
+        ('solid', 'solid', 'dashed')
+    """
+    return _STROKES[module // COLOUR_COUNT % len(_STROKES)]
+
+
+def recurring(module_count: int) -> str:
+    """Say, where modules are more than colours, what tells them apart.
+
+    Args:
+        module_count: How many modules there are.
+
+    Returns:
+        A note for the foot of a picture, empty where each has a colour of its own.
+
+    Example:
+        >>> recurring(18), recurring(19)
+        ('', 'colours recur after 18 modules: go by the numbers')
+    """
+    if module_count <= COLOUR_COUNT:
+        return ""
+    return f"colours recur after {COLOUR_COUNT} modules: go by the numbers"
 
 
 def _channels(colour: str) -> list[int]:

@@ -48,6 +48,39 @@ def route_arrows(
     return routes
 
 
+def room_for(
+    places: ModulePlaces, routes: Float[np.ndarray, "arrow 3 2"]
+) -> tuple[float, float, float, float]:
+    """Measure the page that nodes and arrows need, with a margin.
+
+    Args:
+        places: Where the nodes stand.
+        routes: Which way the arrows go.
+
+    Returns:
+        Left and right end, bottom and top, in inches.
+
+    Example:
+        >>> places = ModulePlaces(
+        ...     np.zeros(1), np.zeros(1), (1.0, 0.5), width=1.0, height=0.5
+        ... )
+        >>> room_for(places, np.zeros((0, 3, 2)))
+        (-0.15, 1.15, -0.4, 0.4)
+    """
+    bottom = -places.node[1] / 2
+    # Farthest from its ends an arrow is about half way.
+    middle = routes[:, 0] / 4 + routes[:, 1] / 2 + routes[:, 2] / 4
+    corners = np.array([[0.0, bottom], [places.width, bottom + places.height]])
+    points = np.concatenate([corners, middle])
+    (left, low), (right, high) = points.min(axis=0), points.max(axis=0)
+    return (
+        float(left) - 0.15,
+        float(right) + 0.15,
+        float(low) - 0.15,
+        float(high) + 0.15,
+    )
+
+
 def along(
     route: Float[np.ndarray, "3 2"], share: Float[np.ndarray, " point"]
 ) -> Float[np.ndarray, "point 2"]:
