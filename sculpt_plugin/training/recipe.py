@@ -15,22 +15,24 @@ from sculpt_plugin.training.flat_adam import (
     start_adam,
     step_adam,
 )
+from sculpt_plugin.training.mini_batches import train_in_batches
 
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
     """Data in memory, and how a network is trained and scored on them.
 
-    An epoch is one step of Adam over all samples, with noise added to the inputs
-    afresh. The learning rate falls in a straight line, which makes short trainings as
+    An epoch is one step of Adam over all samples, or one over each mini-batch of them
+    in a new order, with noise added to the inputs afresh. The learning rate falls in a
+    straight line, which makes short trainings as
     good as several times longer ones at a constant rate. The weights of the best epoch
     are kept: the higher score on the validation set wins, then the lower loss, then
     the later epoch. It is looked at in the second half of a training, since a falling
     rate brings the best epochs last. `sculpt` takes a recipe's `train`,
     `evaluate`, `batches` and `loss`; `sweep` takes the recipe.
 
-    Every training draws the same noise, named by `seed`, so a training's outcome is a
-    function of the weights it starts from.
+    Every training draws the same order and noise, named by `seed`, so a training's
+    outcome is a function of the weights it starts from.
 
     Attributes:
         inputs: One sample per row.
@@ -46,7 +48,11 @@ class Recipe:
         weight_decay: Adam's, added to the gradient. It draws what a task does not
             need towards zero, and so decides how much can be removed.
         noise: Standard deviation of the Gaussian noise on the inputs.
-        seed: Names the noise.
+        seed: Names the noise, and the order of the samples.
+        batch_size: Samples of a mini-batch. None: all samples in one step.
+        early_accept: A score at which a turn's training ends, looked at after every
+            epoch. It saves most of the time, and leaves the network no longer to
+            settle than it needs. None: every turn has all its epochs.
 
     Example:
         >>> inputs = torch.tensor([[0.0], [1.0]])
@@ -71,6 +77,8 @@ class Recipe:
     weight_decay: float = 1.5e-3
     noise: float = 0.0
     seed: int = 0
+    batch_size: int | None = None
+    early_accept: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts and data that cannot be trained on."""
@@ -79,6 +87,8 @@ class Recipe:
                 "first_epochs and epochs must be 1 or more, got "
                 f"{self.first_epochs} and {self.epochs}."
             )
+        if self.batch_size is not None and self.batch_size < 1:
+            raise DataError(f"batch_size must be 1 or more, got {self.batch_size}.")
         for inputs, targets in ((self.inputs, self.targets), self.checked_on):
             if len(inputs) != len(targets) or not len(inputs):
                 raise DataError(
@@ -103,7 +113,7 @@ class Recipe:
             ModelError: The outputs do not fit the targets.
             TrainError: The loss does not stay finite.
         """
-        self._fit(model, self.first_epochs)
+        self._fit(model, self.first_epochs, enough=None)
 
     def train(self, model: nn.Module) -> None:
         """Train a model for one turn, in place, with a fresh optimizer.
@@ -112,7 +122,7 @@ class Recipe:
             ModelError: The outputs do not fit the targets.
             TrainError: The loss does not stay finite.
         """
-        self._fit(model, self.epochs)
+        self._fit(model, self.epochs, enough=self.early_accept)
 
     def evaluate(self, model: nn.Module) -> float:
         """Give a model's score on the validation set."""
@@ -154,13 +164,15 @@ class Recipe:
 
     def noisy(self, generator: torch.Generator) -> Tensor:
         """Draw the inputs of one epoch."""
+        return self._with_noise(self.inputs, generator)
+
+    def _with_noise(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Add the recipe's noise to some inputs."""
         if not self.noise:
-            return self.inputs
+            return inputs
         # Drawn on the CPU, so that every device sees the same numbers.
-        drawn = torch.randn(
-            self.inputs.shape, generator=generator, dtype=self.inputs.dtype
-        )
-        return self.inputs + self.noise * drawn.to(self.inputs.device)
+        drawn = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype)
+        return inputs + self.noise * drawn.to(inputs.device)
 
     def sees_rows_apart(self, model: nn.Module) -> bool:
         """Tell whether a model treats each sample by itself, in training as otherwise.
@@ -178,47 +190,101 @@ class Recipe:
                 alone = model(clean)
         return bool(torch.allclose(together, alone, rtol=1e-4, atol=1e-6))
 
-    def _fit(self, model: nn.Module, epochs: int) -> None:
+    def _fit(self, model: nn.Module, epochs: int, *, enough: float | None) -> None:
         """Train the model, and leave it with the weights of its best epoch."""
         here = self.on_device_of(model)
-        clean, wanted = here.checked_on
-        count = len(here.targets)
         kept = [buffer.clone() for buffer in model.buffers()]
-        here._outputs(model, clean, wanted)
-        apart = here.sees_rows_apart(model)
-        _put(model, kept)
-        generator = torch.Generator().manual_seed(here.seed)
+        here._outputs(model, *here.checked_on)
         with _training(model) as flat:
-            moments = start_adam(flat)
             best = _Best(None, flat.values.clone(), kept)
-            for epoch in range(epochs + 1):
-                inputs = here.noisy(generator)
-                looks = here.looks(epoch, epochs)
-                if looks and not apart:
-                    with torch.no_grad(), _mode(model, training=False):
-                        seen = model(clean)
-                    best = _better(best, _rank(here, seen, wanted), flat, model)
-                if looks and apart:
-                    # Masks act in the forward pass, so the copy taken after it has
-                    # zeros where the model does.
-                    outputs = model(torch.cat([inputs, clean]))
-                    seen, outputs = outputs.detach()[count:], outputs[:count]
-                    best = _better(best, _rank(here, seen, wanted), flat, model)
-                elif epoch < epochs:
-                    outputs = model(inputs)
-                else:
-                    break
-                if epoch < epochs:
-                    here.loss(outputs, here.targets).backward()
-                    step_adam(
-                        flat,
-                        moments,
-                        step=epoch + 1,
-                        learning_rate=here.rate(epoch + 1, epochs),
-                        weight_decay=here.weight_decay,
-                    )
+            if self.batch_size is None:
+                _put(model, kept)
+                best = here._in_one_batch(model, flat, best, epochs, enough)
+            else:
+                best = here._in_batches(model, flat, best, epochs, enough)
             flat.values.copy_(best.values)
         _put(model, best.buffers)
+
+    def _in_one_batch(
+        self,
+        model: nn.Module,
+        flat: FlatParameters,
+        best: "_Best",
+        epochs: int,
+        enough: float | None,
+    ) -> "_Best":
+        """Train with one step an epoch; give the best epoch."""
+        clean, wanted = self.checked_on
+        count = len(self.targets)
+        apart = self.sees_rows_apart(model)
+        _put(model, best.buffers)
+        generator = torch.Generator().manual_seed(self.seed)
+        moments = start_adam(flat)
+        for epoch in range(epochs + 1):
+            inputs = self.noisy(generator)
+            looks = self.looks(epoch, epochs) or (enough is not None and epoch > 0)
+            if looks and not apart:
+                with torch.no_grad(), _mode(model, training=False):
+                    seen = model(clean)
+                best = _better(best, _rank(self, seen, wanted), flat, model)
+            if looks and apart:
+                # Masks act in the forward pass, so the copy taken after it has
+                # zeros where the model does.
+                outputs = model(torch.cat([inputs, clean]))
+                seen, outputs = outputs.detach()[count:], outputs[:count]
+                best = _better(best, _rank(self, seen, wanted), flat, model)
+            elif epoch < epochs:
+                outputs = model(inputs)
+            if epoch == epochs or _reached(best, enough):
+                break
+            self.loss(outputs, self.targets).backward()
+            step_adam(
+                flat,
+                moments,
+                step=epoch + 1,
+                learning_rate=self.rate(epoch + 1, epochs),
+                weight_decay=self.weight_decay,
+            )
+        return best
+
+    def _in_batches(
+        self,
+        model: nn.Module,
+        flat: FlatParameters,
+        best: "_Best",
+        epochs: int,
+        enough: float | None,
+    ) -> "_Best":
+        """Train with a step for each mini-batch; give the best epoch."""
+        clean, wanted = self.checked_on
+
+        def loss_of(model: nn.Module, samples: Tensor) -> Tensor:
+            inputs = self.inputs[samples]
+            return self.loss(
+                model(self._with_noise(inputs, generator)), self.targets[samples]
+            )
+
+        def after_epoch(epoch: int) -> bool:
+            nonlocal best
+            if self.looks(epoch, epochs) or enough is not None:
+                with torch.no_grad(), _mode(model, training=False):
+                    seen = model(clean)
+                best = _better(best, _rank(self, seen, wanted), flat, model)
+            return _reached(best, enough)
+
+        generator = torch.Generator().manual_seed(self.seed)
+        train_in_batches(
+            model,
+            loss_of,
+            count=len(self.targets),
+            batch_size=self.batch_size or len(self.targets),
+            epochs=epochs,
+            rate=self.rate,
+            weight_decay=self.weight_decay,
+            generator=generator,
+            after_epoch=after_epoch,
+        )
+        return best
 
     def _outputs(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         """Run the model without a gradient; refuse outputs that cannot be scored."""
@@ -233,6 +299,11 @@ class Recipe:
                 f"got {found} ({one_line(error)}): change the model's last layer."
             ) from error
         return outputs
+
+
+def _reached(best: "_Best", enough: float | None) -> bool:
+    """Tell whether the best epoch is good enough to stop."""
+    return enough is not None and best.rank is not None and best.rank[0] >= enough
 
 
 @dataclass(frozen=True, eq=False)
