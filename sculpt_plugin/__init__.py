@@ -8,12 +8,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sculpt_plugin import errors, export, plot, tasks
+    from sculpt_plugin import errors, export, html, plot, tasks
     from sculpt_plugin.analysis.consensus import Consensus, consensus
     from sculpt_plugin.analysis.graph import LayeredGraph
     from sculpt_plugin.analysis.hierarchy import Hierarchy, TaskModule
     from sculpt_plugin.analysis.modules import detect
-    from sculpt_plugin.analysis.trace import trace
+    from sculpt_plugin.analysis.trace import Trace, read, trace
+    from sculpt_plugin.loading import LoadedModel, load_model
     from sculpt_plugin.pruning import schedule
     from sculpt_plugin.pruning.compaction import compact
     from sculpt_plugin.pruning.grid import Run, Sweep
@@ -40,6 +41,7 @@ __all__ = [
     "EdgeSensitivity",
     "Hierarchy",
     "LayeredGraph",
+    "LoadedModel",
     "Masks",
     "Recipe",
     "Report",
@@ -48,6 +50,7 @@ __all__ = [
     "Step",
     "Sweep",
     "TaskModule",
+    "Trace",
     "UnitSensitivity",
     "analyze",
     "attach",
@@ -56,8 +59,11 @@ __all__ = [
     "detect",
     "errors",
     "export",
+    "html",
     "load_masks",
+    "load_model",
     "plot",
+    "read",
     "save_masks",
     "schedule",
     "sculpt",
@@ -74,6 +80,7 @@ _HOMES = {
     "EdgeSensitivity": "pruning.importance",
     "Hierarchy": "analysis.hierarchy",
     "LayeredGraph": "analysis.graph",
+    "LoadedModel": "loading",
     "Masks": "pruning.masks",
     "Recipe": "training.recipe",
     "Report": "report",
@@ -82,6 +89,7 @@ _HOMES = {
     "Step": "pruning.record",
     "Sweep": "pruning.grid",
     "TaskModule": "analysis.hierarchy",
+    "Trace": "analysis.trace",
     "UnitSensitivity": "pruning.importance",
     "analyze": "report",
     "attach": "pruning.masks",
@@ -89,6 +97,8 @@ _HOMES = {
     "consensus": "analysis.consensus",
     "detect": "analysis.modules",
     "load_masks": "pruning.keeping",
+    "load_model": "loading",
+    "read": "analysis.trace",
     "save_masks": "pruning.keeping",
     "sculpt": "pruning.sculptor",
     "sculpt_task": "running",
@@ -99,6 +109,7 @@ _HOMES = {
 _MODULES = {
     "errors": "errors",
     "export": "export",
+    "html": "html",
     "plot": "plot",
     "schedule": "pruning.schedule",
     "tasks": "tasks",

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +10,9 @@ import typer
 
 from sculpt_plugin.arguments import input_like
 from sculpt_plugin.errors import LoadingError, ModelError
-from sculpt_plugin.terminal import make_console
+from sculpt_plugin.files.quoting import shown
+from sculpt_plugin.options import Json, Quiet
+from sculpt_plugin.terminal import console_for, make_console, say_next
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,24 +24,36 @@ if TYPE_CHECKING:
 def analyze(
     file: Annotated[
         Path,
-        typer.Argument(help="A model file, or a folder of `sculpt run` or `sweep`."),
+        typer.Argument(
+            help="A model file, or a folder of `sculpt run` or `sweep`.",
+            readable=False,
+        ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = (
-        False
-    ),
+    json: Json = False,
+    quiet: Quiet = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the report as one page for the browser.", readable=False
+        ),
+    ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the layers into a .png or .svg file.")
+        Path | None,
+        typer.Option(help="Draw the layers into a .png or .svg file.", readable=False),
     ] = None,
     export: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="<path>",
             help="Save the graph as .graphml, .gexf (Gephi) or .json. Can be repeated.",
+            readable=False,
         ),
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(help="Save what is kept as safetensors, for torch-pruning."),
+        typer.Option(
+            help="Save what is kept as safetensors, for torch-pruning.", readable=False
+        ),
     ] = None,
     hops: Annotated[
         int | None,
@@ -93,13 +107,16 @@ def analyze(
     key: Annotated[
         str | None,
         typer.Option(
-            help="Which model is meant, where a file holds several: its key, or the "
-            "prefix of its names."
+            help="Which model is meant, where a file holds several: its key, as "
+            "ema.shadow, or what its names begin with, as encoder."
         ),
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="A class of yours that a pickled model may hold."),
+        typer.Option(
+            help="A class of yours, pkg.mod.Class, that a pickled model may hold, or "
+            "a module with such classes. Runs your own code. Can be repeated."
+        ),
     ] = None,
     unsafe_load: Annotated[
         bool,
@@ -111,6 +128,11 @@ def analyze(
     from sculpt_plugin import export as exports
     from sculpt_plugin import plot as pictures
 
+    if merge_threshold == 1:
+        raise typer.BadParameter(
+            "--merge-threshold must be below 1: it is a share of edges that has to be "
+            "exceeded."
+        )
     shapes = [
         input_like(text, name="--input-shape", example="1,28,28 or 16:int64")
         for text in input_shape or ()
@@ -122,34 +144,48 @@ def analyze(
     if plot is not None:
         pictures.check_installed()
         exports.check_place(plot)
-    source = _model_of_run(file) if file.is_dir() else file
-    _check_targets(source, [x for x in (plot, *(export or ()), masks) if x is not None])
+    if html is not None:
+        from sculpt_plugin import html as pages
+
+        pages.check_path(html)
+    source = _source(file)
+    targets = (html, plot, *(export or ()), masks)
+    _check_targets(source, [path for path in targets if path is not None])
     # What the user's own code prints is no part of the report.
     with contextlib.redirect_stdout(sys.stderr):
         loaded = _load(source, model, key, allow or [], unsafe_load)
-        report = _report(
-            loaded,
-            _example_inputs(loaded, shapes),
-            verify=verify,
-            hops=hops,
-            merge_threshold=merge_threshold,
-            modularity_threshold=modularity_threshold,
-            method=method,
-        )
+        with _typed(given=bool(shapes)):
+            report = _report(
+                loaded,
+                _example_inputs(loaded, shapes),
+                verify=verify,
+                hops=hops,
+                merge_threshold=merge_threshold,
+                modularity_threshold=modularity_threshold,
+                method=method,
+            )
+    if html is not None:
+        from sculpt_plugin import html as pages
+
+        pages.write(report, html, title=file.name)
     if plot is not None:
         pictures.save(pictures.layered(report.graph, report.hierarchy), plot)
     for path in export or ():
         exports.save(report, path)
     if masks is not None:
         exports.save_masks(report, loaded.model, masks)
-    _show(report, json=json)
+    _show(report, json=json, quiet=quiet)
     if verify:
         covered.check_verified(report.evidence["coverage"])
     if strict:
         covered.check_exact(report.evidence["coverage"])
+    more = ["--html", "report.html"] if html is None else ["--verify"]
+    if not (html and verify) and "--" not in sys.argv:
+        again = ("sculpt", *sys.argv[1:], *more)
+        say_next(console_for(json=json, quiet=quiet or json), *again)
 
 
-def _show(report: "Report", *, json: bool) -> None:
+def _show(report: "Report", *, json: bool, quiet: bool) -> None:
     """Print a report, and what it rests on."""
     from rich.text import Text
 
@@ -158,7 +194,7 @@ def _show(report: "Report", *, json: bool) -> None:
     if json:
         typer.echo(report.to_json())
         return
-    console = make_console()
+    console = console_for(json=json, quiet=quiet)
     console.print(report)
     for line in covered.lines(report.evidence["coverage"]):
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -196,6 +232,17 @@ def _load(
     if model is not None:
         return from_factory(model, state_path=file, key=key)
     return load_model(file, key=key, allow=allow, unsafe=unsafe)
+
+
+def _source(file: Path) -> Path:
+    """Find the file that is meant."""
+    try:
+        return _model_of_run(file) if file.is_dir() else file
+    except OSError as error:
+        raise LoadingError(
+            f"{shown(file)} cannot be read ({error.strerror or error}). Check the path "
+            "and its permissions."
+        ) from error
 
 
 def _model_of_run(folder: Path) -> Path:
@@ -243,6 +290,25 @@ def _example_inputs(
                 "--input-shape."
             ) from error
     return tuple(made)
+
+
+@contextlib.contextmanager
+def _typed(*, given: bool) -> Iterator[None]:
+    """Speak of the inputs as they were typed, and not as the library calls them."""
+    made = "--input-shape makes" if given else "Without --input-shape there is"
+    words = {
+        "example_inputs has shape": f"{made} an input of shape",
+        "pass a batch of the shape": "pass with --input-shape the shape",
+        "pass example_inputs[None]": "give --input-shape one more axis",
+        "example_inputs": "the input of --input-shape",
+    }
+    try:
+        yield
+    except ModelError as error:
+        said = str(error)
+        for ours, theirs in words.items():
+            said = said.replace(ours, theirs)
+        raise ModelError(said) from error
 
 
 def _report(

@@ -1,8 +1,8 @@
-"""What an analysis says: layers, modules and hierarchy, as data, JSON or a table."""
+"""What an analysis says: layers, modules and hierarchy, as data, JSON or a tree."""
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.analysis.louvain import RESTARTS, SEED, compared
 from sculpt_plugin.analysis.modules import Method, detect
 from sculpt_plugin.analysis.trace import read
-from sculpt_plugin.drawing.naming import abbreviated, shortened
+from sculpt_plugin.drawing.module_tree import ModuleTree
 from sculpt_plugin.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SCHEMA = "sculpt-report/1"
 class Report:
     """The modules of a network, how they were found, and what that rests on.
 
-    Printed with rich, it is a table of its modules.
+    Printed with rich, it is a tree of its modules, level by level.
 
     Attributes:
         graph: All units and edges, dead ones included.
@@ -133,37 +133,17 @@ class Report:
         }
 
     def __rich__(self) -> "rich.console.RenderableType":
-        """Show the modules as a table."""
-        from rich.table import Table
+        """Show the modules as a tree, and what it rests on."""
+        from rich.console import Group
         from rich.text import Text
 
-        table = Table(title="Modules", title_justify="left", title_style="bold")
-        # Folded where there is little room: a name cut short would be another name.
-        for name in ("", "level", "units"):
-            table.add_column(name, justify="right", overflow="fold")
-        for name in ("layers", "inputs", "outputs", "feeds", "separable"):
-            table.add_column(name, overflow="fold")
-        for module in self.hierarchy.modules:
-            layers = [shortened(self.graph.names[n], room=14) for n in module.layers]
-            table.add_row(
-                f"M{module.id}",
-                str(module.level),
-                str(module.units),
-                # Names come from files: a Text takes nothing in them for markup.
-                Text(", ".join(layers)),
-                _named("x", module.inputs),
-                _named("y", module.outputs),
-                _named("M", module.used_by),
-                "yes" if module.input_separable else "no",
-            )
         dead = int((self.hierarchy.label < 0).sum())
-        table.caption = (
-            f"{self.graph.unit_count - dead} live units, {dead} dead; "
-            f"{self.graph.edge_count} edges\n"
-            "separable: shares no input with another module of its level"
+        rest = (
+            f"{self.graph.unit_count - dead:,} live units, {dead:,} dead; "
+            f"{self.graph.edge_count:,} edges"
             f"{self._approximated_line()}{self._second_opinion_line()}"
         )
-        return table
+        return Group(ModuleTree(self.graph, self.hierarchy), Text(rest, "dim"))
 
     def _approximated_line(self) -> str:
         """Say in one line what is not exact."""
@@ -305,11 +285,6 @@ def explain(
     else:
         found = detect(graph, **settings, method=method, alike=alike)
     return Report(graph, found, {**settings, "method": method}, evidence)
-
-
-def _named(letter: str, numbers: Sequence[int]) -> str:
-    """Name numbered things in little room."""
-    return abbreviated([f"{letter}{number}" for number in numbers], room=24)
 
 
 def _versions() -> dict[str, str]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sculpt_plugin.terminal import Interrupted, make_console
+from sculpt_plugin.options import Json, Out, Quiet
+from sculpt_plugin.terminal import (
+    Interrupted,
+    console_for,
+    erase,
+    long_bar,
+    say_files,
+    say_next,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,15 +32,12 @@ def reproduce(
         Literal["exemplar", "reuse", "overlap", "hierarchy"] | None,
         typer.Argument(help="One family of tasks; all four if left out."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for all results.")] = Path(
-        "sculpt-reproduce"
-    ),
+    out: Out = Path("sculpt-reproduce"),
     jobs: Annotated[
         int, typer.Option(min=1, help="Spread the work over so many processes.")
     ] = 1,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the results as JSON.")
-    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the paper's Boolean experiments and judge them. Can be resumed.
 
@@ -40,8 +45,6 @@ def reproduce(
     another version of the detectors its networks are judged anew.
     """
     import signal
-
-    from rich.text import Text
 
     from sculpt_plugin.reproducing import experiments
     from sculpt_plugin.reproducing.reproduce import reproduce as run
@@ -51,7 +54,7 @@ def reproduce(
     families = _FAMILIES if family is None else (family,)
     # From here on an interrupt can say how to go on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    console = make_console(stderr=json)
+    console = console_for(json=json, quiet=quiet)
     try:
         with _progress(console) as watch:
             run(experiments.cells(families), out, jobs=jobs, on_cell=watch)
@@ -66,24 +69,15 @@ def reproduce(
         typer.echo(to_json(results))
         return
     console.print(to_terminal(results))
-    for file, what in files.items():
-        console.print(Text(f"{out / file}", style="cyan"), Text(what, style="dim"))
+    say_files(console, out, files)
+    say_next(console, "sculpt", "sweep", "4,2,4")
 
 
 @contextmanager
 def _progress(console: "Console") -> "Iterator[Callable[[CellDone], None]]":
     """Show all cells as one bar, with the cell that is done and the time left."""
-    from rich import progress as rich
-
-    bar = rich.Progress(
-        rich.BarColumn(bar_width=30),
-        rich.TextColumn("{task.fields[said]}"),
-        rich.TimeRemainingColumn(elapsed_when_finished=True),
-        rich.TextColumn("{task.fields[clock]}"),
-        console=console,
-        # Cells differ: only over many of them is their pace a good guess.
-        speed_estimate_period=3600,
-    )
+    # Cells differ: only over many of them is their pace a good guess.
+    bar = long_bar(console, period=3600)
     row = bar.add_task("", total=1.0, said="cells that are done are kept", clock="")
 
     def watch(now: "CellDone") -> None:
@@ -97,4 +91,9 @@ def _progress(console: "Console") -> "Iterator[Callable[[CellDone], None]]":
         )
 
     with bar:
-        yield watch
+        try:
+            yield watch
+        except BaseException:
+            if not bar.tasks[row].completed:
+                erase(bar)
+            raise

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sculpt_plugin import plot, store
+from sculpt_plugin import html, plot, store
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import ThresholdError
 from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
@@ -26,11 +26,13 @@ class Finished:
         sculpture: The sparse network and how it came about.
         report: Its modules.
         files: What was written, and what it is.
+        scored_on: What the score was measured on.
     """
 
     sculpture: Sculpture
     report: Report
     files: dict[str, str]
+    scored_on: str = "on the whole truth table"
 
 
 def sculpt_task(
@@ -150,11 +152,23 @@ def run_task(
     sculpture, report = sculpt_task(
         task, **settings, checkpoint=folder / CHECKPOINT, on_step=on_step
     )
-    return Finished(sculpture, report, _write(folder, sculpture, report))
+    return Finished(sculpture, report, write(folder, sculpture, report))
 
 
-def _write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:
-    """Write a finished run into its folder; say what each file is."""
+def write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:
+    """Write a finished run into its folder; say what each file is.
+
+    Args:
+        folder: The run's folder.
+        sculpture: The sparse network and how it came about.
+        report: Its modules.
+
+    Returns:
+        The name of each file and what it is.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
+    """
     save_model(folder / "model.safetensors", sculpture.model)
     save_masks(folder / "masks.safetensors", sculpture.masks)
     compacted = sculpture.compact()
@@ -170,7 +184,9 @@ def _write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]
     }
     for name, axes in pictures.items():
         plot.save(axes, folder / name)
+    html.write(report, folder / "report.html")
     return {
+        "report.html": "modules and hierarchy, to explore in a browser",
         "report.json": "modules and hierarchy, for programs",
         "layers.png": "the network, a box round each module",
         "hierarchy.png": "which module feeds which",

@@ -1,22 +1,26 @@
 """The command `sculpt sweep`: read the grid, sweep, show each seed's network."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sculpt_plugin.arguments import per_cents, seeds_from, whole_numbers
-from sculpt_plugin.terminal import Interrupted, make_console, sweep_progress
+from sculpt_plugin.options import Hidden, Json, Quiet, TaskName
+from sculpt_plugin.terminal import (
+    Interrupted,
+    console_for,
+    say_files,
+    say_next,
+    sweep_progress,
+)
 
 _ROW = "as a list 5,10,20 or a range first:last:step"
 
 
 def sweep(
-    task: Annotated[str, typer.Argument(help="A task, as `sculpt tasks` lists them.")],
-    hidden: Annotated[
-        str, typer.Option(help="Widths of the hidden layers, as 24,24.")
-    ] = "24,24",
+    task: TaskName,
+    hidden: Hidden = "24,24",
     unit_steps: Annotated[
         str, typer.Option(help=f"Per cent of all units to remove per turn, {_ROW}.")
     ] = "5:70:5",
@@ -28,20 +32,21 @@ def sweep(
     ] = "0,1,2,5",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for all results; sculpt-sweep-TASK if left out."),
+        typer.Option(
+            help="Folder for all results; sculpt-sweep-TASK if left out.",
+            readable=False,
+        ),
     ] = None,
     jobs: Annotated[
         int, typer.Option(min=1, help="Spread the work over so many processes.")
     ] = 1,
-    json: Annotated[bool, typer.Option("--json", help="Print the sweep as JSON.")] = (
-        False
-    ),
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Sculpt a task with every pair of steps, and explain the best. Can be resumed."""
     import signal
 
     import torch
-    from rich.text import Text
 
     from sculpt_plugin import tasks as boolean
     from sculpt_plugin.sweeping import METHOD, folder_of, sweep_task
@@ -58,7 +63,7 @@ def sweep(
     torch.set_num_threads(1)
     # From here on an interrupt can say how to go on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    console = make_console(stderr=json)
+    console = console_for(json=json, quiet=quiet)
     with sweep_progress(console) as watch:
         try:
             finished = sweep_task(found, folder, **grid, jobs=jobs, on_progress=watch)
@@ -69,10 +74,7 @@ def sweep(
         return
     console.print(finished)
     console.print()
-    for file, what in finished.files.items():
-        name = Text(f"{folder / file}", style="cyan")
-        console.print(name, Text(what, style="dim"), soft_wrap=True)
+    say_files(console, folder, finished.files)
     seed = min(finished.typical, key=lambda seed: finished.typical[seed].density)
     network = str(folder / folder_of(seed))
-    following = shlex.join(["sculpt", "analyze", network, "--method", METHOD])
-    console.print(Text(f"Next: {following}", style="dim"), soft_wrap=True)
+    say_next(console, "sculpt", "analyze", network, "--method", METHOD)

@@ -1,10 +1,12 @@
 """What the command `sculpt` shows: a console, progress, and errors of one line."""
 
+import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from sculpt_plugin.errors import SculptError, one_line
 
@@ -12,70 +14,134 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+    from rich.progress import Progress as LongBar
 
     from sculpt_plugin.pruning.grid import Progress
     from sculpt_plugin.pruning.record import Step
 
+_LOOK = "Check the path and its permissions."
+_ROOM_FOR_BARS = 80
+"""So many letters a line must have for more than the words beside a bar."""
 
-def make_console(*, stderr: bool = False) -> "Console":
+
+def open_streams() -> None:
+    """Make sure that there is somewhere to print to, and that nothing fails to print.
+
+    A terminal that has no sign for a letter gets the letter's number.
+
+    Raises:
+        SystemExit: Standard output is closed, so that nothing would be seen.
+    """
+    if sys.stderr is None:
+        # Kept open: else the next file that is opened would be standard error.
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        fail("Standard output is closed: open it, or send it to /dev/null.", 1)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def make_console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     """Make a console that colours a terminal and nothing else."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=False)
+
+
+def console_for(*, json: bool, quiet: bool) -> "Console":
+    """Make the console for all that is not JSON.
+
+    Beside JSON that is standard error, and only where somebody may be watching it.
+    """
+    return make_console(stderr=json, quiet=quiet or (json and not sys.stderr.isatty()))
+
+
+def say_files(console: "Console", folder: "Path", files: Mapping[str, str]) -> None:
+    """List what was written, and what it is."""
+    from rich.text import Text
+
+    places = {plain(str(folder / file)): what for file, what in files.items()}
+    longest = max(map(len, places), default=0)
+    for place, what in places.items():
+        name = Text(f"{place:<{longest}}", "cyan")
+        console.print(name, Text(what, "dim"), soft_wrap=True)
+
+
+def say_next(console: "Console", *command: str) -> None:
+    """Say which command comes next."""
+    from rich.text import Text
+
+    line = Text(f"Next: {plain(shlex.join(command))}", "dim")
+    console.print(line, soft_wrap=True)
+
+
+class Watch(NamedTuple):
+    """What a run reports to.
+
+    Attributes:
+        step: Takes each turn as soon as it is decided.
+        epoch: Takes each epoch of a first training, and how many there are.
+    """
+
+    step: Callable[["Step"], None]
+    epoch: Callable[[int, int], None]
 
 
 @contextmanager
-def progress(console: "Console") -> Iterator[Callable[["Step"], None]]:
+def progress(console: "Console") -> Iterator[Watch]:
     """Show each stage as a bar of what is gone, with score and density."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.progress import BarColumn, Progress, TaskID, TimeElapsedColumn
 
+    wide = console.width >= _ROOM_FOR_BARS
     bar = Progress(
-        TextColumn("{task.description:>8}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
+        "{task.description}",
+        *([BarColumn(bar_width=20)] if wide else []),
+        "{task.fields[said]}",
+        *([TimeElapsedColumn()] if wide else []),
         console=console,
     )
     rows: dict[str, TaskID] = {}
+    # What a stage has reached: its last trial, as a rule, was one too many.
+    reached: dict[str, str] = {}
 
     def watch(step: "Step") -> None:
         if step.stage == "dense":
             return
         name = "edges" if step.stage == "retrain" else step.stage
+        said = f"{step.left} of {step.total} left, score {step.score:.3f}"
+        said += f", density {step.density:.2%}" if wide else ""
         if name not in rows:
+            settle()
             rows[name] = bar.add_task(name, total=step.total, said="")
         if step.accepted:
+            reached[name] = said
             bar.update(rows[name], completed=step.removed)
-        said = (
-            f"{step.left:>4} of {step.total} left  score {step.score:.3f}  "
-            f"density {step.density:7.2%}  {'kept' if step.accepted else 'undone'}"
-        )
+        said += "" if step.accepted else ", undone"
         bar.update(rows[name], said=said)
 
+    def epoch(now: int, total: int) -> None:
+        if "training" not in rows:
+            rows["training"] = bar.add_task("training", total=total, said="")
+        bar.update(rows["training"], completed=now, said=f"epoch {now} of {total}")
+
+    def settle() -> None:
+        for name, said in reached.items():
+            bar.update(rows[name], said=said)
+
     with bar:
-        yield watch
+        try:
+            yield Watch(watch, epoch)
+        finally:
+            settle()
+            if not rows:
+                erase(bar)
 
 
 @contextmanager
 def sweep_progress(console: "Console") -> Iterator[Callable[["Progress"], None]]:
     """Show a sweep as one bar, with the runs that have ended and the time left."""
-    from rich import progress as rich
-
-    bar = rich.Progress(
-        rich.BarColumn(bar_width=30),
-        rich.TextColumn("{task.fields[said]}"),
-        rich.TimeRemainingColumn(elapsed_when_finished=True),
-        rich.TextColumn("{task.fields[clock]}"),
-        console=console,
-        # Rounds differ: only over minutes is their pace a good guess.
-        speed_estimate_period=600,
-    )
+    # Rounds differ: only over minutes is their pace a good guess.
+    bar = long_bar(console, period=600)
     row = bar.add_task("", total=None, said="training", clock="")
 
     def watch(now: "Progress") -> None:
@@ -92,9 +158,39 @@ def sweep_progress(console: "Console") -> Iterator[Callable[["Progress"], None]]
         try:
             yield watch
         except BaseException:
-            # An error before anything was trained stands alone.
-            bar.update(row, visible=bar.tasks[row].total is not None)
+            if bar.tasks[row].total is None:
+                erase(bar)
             raise
+
+
+def long_bar(console: "Console", *, period: float) -> "LongBar":
+    """Make a bar for work of minutes or hours, with the time that is left.
+
+    Args:
+        console: Where to.
+        period: The seconds over which its pace is measured.
+
+    Returns:
+        A bar whose tasks have the fields `said` and `clock`.
+    """
+    from rich import progress as rich
+
+    return rich.Progress(
+        *([rich.BarColumn(bar_width=20)] if console.width >= _ROOM_FOR_BARS else []),
+        "{task.fields[said]}",
+        rich.TimeRemainingColumn(elapsed_when_finished=True),
+        "{task.fields[clock]}",
+        console=console,
+        speed_estimate_period=period,
+    )
+
+
+def erase(bar: "LongBar") -> None:
+    """Take away a bar that has nothing to show: an error stands alone, on no blank."""
+    bar.live.transient = True
+    bar.live.stop()
+    # What would stop it once more ends with a line of its own.
+    bar.disable = True
 
 
 class Interrupted(SculptError):
@@ -111,13 +207,16 @@ def explained(error: Exception) -> tuple[str, int]:
     """Give text and exit code of an error that is not ours."""
     message = getattr(error, "format_message", None)
     if message is not None:
-        command = getattr(getattr(error, "ctx", None), "command_path", "sculpt")
-        return f"{message().rstrip('.')}. See: {command} --help", getattr(
-            error, "exit_code", 2
-        )
+        # An option that lacks its value does not tell whose option it is.
+        typed = " ".join(["sculpt", *(x for x in sys.argv[1:2] if x[:1] != "-")])
+        command = getattr(getattr(error, "ctx", None), "command_path", typed)
+        # Some versions of typer leave in what their own checker calls an error.
+        said = message().rstrip(".").replace("Value error, ", "")
+        return f"{said}. See: {command} --help", getattr(error, "exit_code", 2)
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}", 1
+        where = error.filename or "Standard output"
+        reason = error.strerror or one_line(error)
+        return f"{where} cannot be read or written ({reason}). {_LOOK}", 1
     return (
         f"{type(error).__name__}: {one_line(error)}. This is a fault of Sculpt's own; "
         "with SCULPT_DEBUG=1 it shows where.",
@@ -127,6 +226,10 @@ def explained(error: Exception) -> tuple[str, int]:
 
 def fail(message: str, code: int) -> NoReturn:
     """Say on one line what went wrong, and leave."""
-    plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in message)
-    sys.stderr.write(f"sculpt: {plain}\n")
+    sys.stderr.write(f"sculpt: {plain(message)}\n")
     sys.exit(code)
+
+
+def plain(message: str) -> str:
+    """Spell out what a terminal would obey instead of showing it."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in message)

@@ -144,8 +144,11 @@ def test_masks_of_a_cut_model_are_refused_with_advice(sculpt, halves):
         (["--input-shape", "4:integer"], 2, "one of float32, "),
         (["--input-shape", "4:"], 2, "must end in a dtype after its colon"),
         (["--input-shape", "a"], 2, "as 1,28,28 or 16:int64"),
-        (["--input-shape", "4:int64"], 1, "example_inputs"),
+        (["--input-shape", "4:int64"], 1, "the input of --input-shape"),
         (["--input-shape", "4", "--input-shape", "4"], 1, "and [1, 4]"),
+        (["--input-shape", "7"], 1, "--input-shape makes an input of shape [1, 7]"),
+        (["--html", "no/r.html"], 1, "does not: make it first"),
+        (["--html", "a.html", "--export", "a.html"], 1, "must end in .graphml"),
     ],
 )
 def test_what_cannot_be_done_is_said_on_one_line(
@@ -189,16 +192,18 @@ def save_as_module(name, kind, monkeypatch):
 
 def test_the_report_ends_with_what_was_covered(sculpt, halves):
     out = sculpt("m.pt")[1]
-    assert out.endswith("covered: 100 % of 23 parameters exactly\n")
+    *_, covered, following = out.splitlines()
+    assert covered == "covered: 100 % of 23 parameters exactly"
+    assert following == "Next: sculpt analyze m.pt --html report.html"
 
 
 def test_what_is_not_exact_is_listed_below_the_report(sculpt, halves, rough):
     code, out, _ = sculpt("m.pt")
     assert code == 0
-    assert out.endswith(
+    assert (
         "covered: 25.0 % of 4 parameters exactly, 75.0 % approximated\n"
         "  '0' (Odd, 3 parameters) approximated\n"
-    )
+    ) in out
 
 
 def test_strict_is_content_with_a_model_that_is_covered_exactly(sculpt, halves):
@@ -271,3 +276,25 @@ def test_a_real_torchscript_file_is_refused_as_a_program(sculpt):
     torch.jit.save(torch.jit.script(nn.Linear(2, 2)), "script.pt")
     code, _, err = sculpt("script.pt")
     assert code == 3 and "TorchScript archive, which is a program" in err
+
+
+def test_the_page_is_written_and_the_next_command_is_another(sculpt, halves):
+    code, out, _ = sculpt("m.pt", "--html", "r.html")
+    assert code == 0
+    assert out.endswith("Next: sculpt analyze m.pt --html r.html --verify\n")
+    assert "<title>m.pt</title>" in Path("r.html").read_text()
+
+
+def test_quiet_prints_nothing_and_writes_what_was_asked_for(sculpt, halves):
+    assert sculpt("m.pt", "--quiet", "--export", "g.gexf") == (0, "", "")
+    assert Path("g.gexf").exists()
+
+
+def test_quiet_still_fails_where_strict_does(sculpt, halves, rough):
+    code, out, err = sculpt("m.pt", "--quiet", "--strict")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+def test_json_with_quiet_is_the_report_alone(sculpt, halves):
+    code, out, err = sculpt("m.pt", "--json", "--quiet")
+    assert (code, json.loads(out)["schema"], err) == (0, "sculpt-report/1", "")

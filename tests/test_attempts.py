@@ -49,3 +49,23 @@ def test_without_edges_the_search_ends_after_the_units():
     plan = Plan(0.5, None, unit_total=8, unit_limit=6, edge_total=40)
 
     assert next_attempt(plan, record(*UNITS), edges_gone=20) is None
+
+
+@pytest.mark.parametrize(
+    ("turns", "gone", "expected"),
+    [
+        # 4 of 8 units are left, a quarter is 1: the failure at 2 is not the end.
+        ((DENSE, ("units", 4, True), ("units", 6, False)), 20, ("units", 5)),
+        # 8 are left, a quarter is 2.
+        ((DENSE, ("units", 4, False), ("units", 2, False)), 0, ("retrain", 0)),
+        # 20 of 40 edges are left, a quarter is 5.
+        ((*UNITS, ("retrain", 20, True), ("edges", 26, False)), 20, ("edges", 23)),
+        ((*UNITS, ("retrain", 20, True), ("edges", 25, False)), 20, None),
+    ],
+)
+def test_both_stages_end_where_the_smallest_share_fails(turns, gone, expected):
+    plan = Plan(0.5, 0.25, unit_total=8, unit_limit=6, edge_total=40, finest=0.25)
+
+    found = next_attempt(plan, record(*turns), edges_gone=gone)
+
+    assert found == (expected and Attempt(*expected))

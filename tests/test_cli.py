@@ -65,6 +65,7 @@ def test_a_run_writes_report_pictures_record_and_models(finished):
         "masks.safetensors",
         "model.safetensors",
         "record.jsonl",
+        "report.html",
         "report.json",
         "run.json",
     ]
@@ -78,7 +79,7 @@ def test_the_same_command_again_trains_no_more_and_ends_the_same(finished, sculp
     report = json.loads((finished / "report.json").read_text())
     code, out, _ = sculpt("run", "4,1,4", "--hidden", "12", "--out", finished)
     assert code == 0
-    assert "Modules" in out
+    assert "modules on 2 levels" in out
     assert (finished / "checkpoint" / "record.jsonl").read_bytes() == before
     assert json.loads((finished / "report.json").read_text()) == report
 
@@ -237,6 +238,12 @@ def test_a_file_that_asks_for_code_is_refused_with_its_own_exit_code(
         (["analyze", "dead.pt"], 1, "every hidden unit is dead"),
         (["analyze", "m.pt", "--input-shape", "7"], 1, "7"),
         (["analyze", "m.pt", "--model", "no_such:thing"], 1, "no_such"),
+        (["analyze", "m.pt", "--html", "x.pdf"], 1, "must end in .html or .htm"),
+        (["analyze", "m.pt", "--merge-threshold", "1"], 2, "--merge-threshold must be"),
+        (["analyze", "/dev/null"], 1, "sculpt: /dev/null must be a model file, but is"),
+        (["analyze", "m.pt", "--key", "x"], 1, "but one model, which needs no key."),
+        (["analyze", "m.pt", "--allow", "json"], 1, "but none is made in 'json'"),
+        (["run", "4,2,4", "--hidden"], 2, "an argument. See: sculpt run --help"),
         (["scuplt"], 2, "No such command"),
     ],
 )
@@ -269,7 +276,9 @@ def test_tasks_are_listed(sculpt):
 
 
 def test_the_version_is_told(sculpt):
-    assert sculpt("--version")[:2] == (0, "sculpt 0.1.0\n")
+    code, out, _ = sculpt("--version")
+    assert code == 0
+    assert out.startswith("sculpt 0.1.0\npython 3.")
 
 
 def test_an_interrupted_run_says_how_to_resume_and_resumes(tmp_path):
@@ -291,3 +300,40 @@ def test_an_interrupted_run_says_how_to_resume_and_resumes(tmp_path):
 def test_without_a_command_the_help_is_shown(sculpt):
     code, out, _ = sculpt()
     assert code == 2 and "Usage: " in out and len(out.splitlines()) > 5
+
+
+@pytest.mark.parametrize("command", ["tasks", "analyze nothing.pt"])
+def test_closed_standard_output_is_one_line(command):
+    shell = f"{sys.executable} -m sculpt_plugin {command} >&-"
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "sculpt: Standard output is closed: open it, or send it to /dev/null.\n"
+    )
+
+
+def test_closed_standard_error_changes_nothing_else():
+    shell = f"{sys.executable} -m sculpt_plugin tasks --nonsense 2>&-"
+    assert subprocess.run(shell, shell=True, capture_output=True).returncode == 2
+
+
+def test_full_disk_behind_standard_output_is_one_line():
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    shell = f"{sys.executable} -m sculpt_plugin tasks --json >/dev/full"
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "Standard output cannot be read or written (No space left" in done.stderr
+
+
+def test_terminal_that_knows_ascii_only_gets_ascii(tmp_path):
+    model = nn.Sequential()
+    model.add_module("größe", nn.Linear(2, 2))
+    torch.save(model, tmp_path / "m.pt")
+    done = subprocess.run(
+        [sys.executable, "-m", "sculpt_plugin", "analyze", tmp_path / "m.pt"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"gr\\xf6\\xdfe  x0, x1 -> y0, y1" in done.stdout

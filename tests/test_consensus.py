@@ -201,3 +201,17 @@ def test_published_networks_are_right_together_where_single_ones_are_not(
         assert groups.label.tolist() == in_order(np.array(true)).tolist()
     label = in_order(np.array(truth.output_label))
     assert np.mean((found.outputs.votes == label).all(axis=1)) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "said"),
+    [
+        (3, "must be a list of networks with their modules, got int"),
+        (["a"], "but witness 0 is a str"),
+        ([(1, 2)], r"but witness 0 is a tuple: pass \[\(report.graph, report.hierar"),
+    ],
+)
+def test_witnesses_of_a_wrong_kind_are_named(witnesses, said) -> None:
+    # As users call it, without the type checks of the tests.
+    with pytest.raises(GraphError, match=said):
+        consensus.__wrapped__(witnesses)

@@ -1,13 +1,14 @@
 """Importing what the user vouches for, torchvision's models among it."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from model_files import save
 
-from sculpt_plugin.errors import UnsafeFileError
+from sculpt_plugin.errors import LoadingError, UnsafeFileError
 from sculpt_plugin.files.factories import allowed_classes
 from sculpt_plugin.loading import from_factory, load_model
 from sculpt_plugin.vision import import_torchvision
@@ -48,3 +49,25 @@ def test_whole_model_of_torchvision_opens_with_its_classes_allowed(
     loaded = load_model(path, allow=allow).model
     inputs = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(loaded(inputs), small(inputs))
+
+
+def test_module_in_no_package_stands_for_its_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from torch import nn\nclass Mine(nn.Module): pass\n"
+    (tmp_path / "own_layers.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(allowed_classes(["own_layers"])) == ["own_layers.Mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("json", "but none is made in 'json'. Name the class, as pkg.mod.Class"),
+        ("no_such_file", "a module that can be imported, but importing 'no_such_file'"),
+        ("", "must name a class, as pkg.mod.Class, or a module with classes"),
+    ],
+)
+def test_name_without_a_dot_says_what_is_missing(name: str, said: str) -> None:
+    with pytest.raises(LoadingError, match=re.escape(said)):
+        allowed_classes([name])

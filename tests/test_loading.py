@@ -176,7 +176,7 @@ def test_quantised_weights_are_refused_by_name(tmp_path: Path) -> None:
         ("owner_code.wrong", "takes classes derived from nn.Module"),
         ("owner_code.Absent", "has no 'Absent'"),
         ("absent_package.Net", "failed (ModuleNotFoundError"),
-        ("Net", "must name something in a module"),
+        ("Net", "must name a class, as pkg.mod.Class, or a module that can be"),
         ("../Net", "must name something in a module"),
     ],
 )

@@ -195,3 +195,18 @@ def test_merge_threshold_that_is_no_share_is_refused(threshold: float) -> None:
 def test_modularity_threshold_out_of_range_is_refused(threshold: float) -> None:
     with pytest.raises(GraphError, match="modularity_threshold must be from 0 to 1"):
         detect(three_pairs_and_their_readers(), modularity_threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        ([None], {}, "graph must be a LayeredGraph, got NoneType: trace a model first"),
+        ([], {"merge_threshold": "0.9"}, "from 0 to below 1, got '0.9'"),
+        ([], {"modularity_threshold": None}, "from 0 to 1, got None"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(arguments, settings, said) -> None:
+    graph = LayeredGraph.from_edges((1, 1), [(0, 1)])
+    # As users call it, without the type checks of the tests.
+    with pytest.raises(GraphError, match=said):
+        detect.__wrapped__(*(arguments or [graph]), **settings)

@@ -78,3 +78,50 @@ def test_schedules_that_make_no_sense_are_refused(schedule):
 
 def test_a_step_below_one_removes_one_at_a_time() -> None:
     assert next_count(1e-300, [], total=48) == next_count(1 / 48, [], total=48) == 1
+
+
+@pytest.mark.parametrize(
+    ("attempts", "finest", "expected"),
+    [
+        # 10 of 100 left: a failed step of 20 is halved while 10 % of 100 is less.
+        ([(20, False)], 0.1, 10),
+        ([(20, False), (10, False)], 0.1, None),
+        ([(20, False), (10, False)], 0.09, 5),
+        # Of the 50 that are left, 10 % is 5: the failure at 5 is the end.
+        ([(50, True), (60, False)], 0.1, 55),
+        ([(50, True), (60, False), (55, False)], 0.1, None),
+        # What is left shrinks, and with it the smallest step.
+        ([(50, True), (60, False), (55, True), (60, False)], 0.1, 57),
+        # Without it, down to one.
+        ([(50, True), (60, False), (55, False)], 0.0, 52),
+        ([(50, True), (52, False), (51, False)], 0.0, None),
+        # A share of less than one is one.
+        ([(98, True), (99, False)], 0.1, None),
+        # A success is never the end.
+        ([(50, True), (60, False), (55, True)], 0.9, 60),
+        ([(100, True)], 0.1, None),
+    ],
+)
+def test_stage_ends_where_the_smallest_share_fails(attempts, finest, expected):
+    assert next_count(0.1, attempts, total=100, finest=finest) == expected
+
+
+@given(
+    total=st.integers(2, 400), step=st.floats(0.01, 1), most=st.integers(0, 400),
+    finest=st.floats(0, 0.5),
+)  # fmt: skip
+def test_smallest_share_only_shortens_the_search(total, step, most, finest):
+    def attempts(finest):
+        tried = []
+        while (count := next_count(step, tried, total=total, finest=finest)) is not None:
+            tried.append((count, count <= most))
+        return tried
+
+    short, long = attempts(finest), attempts(0.0)
+
+    assert short == long[: len(short)]
+    if short != long:
+        count, held = short[-1]
+        last = max((n for n, held in short if held), default=0)
+        assert not held
+        assert count - last <= max(1, finest * (total - last))

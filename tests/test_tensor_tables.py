@@ -21,3 +21,9 @@ def test_tensors_and_notes_are_those_that_were_saved(tmp_path: Path) -> None:
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert notes == {"sculpt": "{}"}
+
+
+def test_tensors_come_sorted_by_name(tmp_path: Path) -> None:
+    names = ["q", "b", "zz", "a", "m.10", "m.9"]
+    save_file({name: torch.ones(1) for name in names}, tmp_path / "x")
+    assert list(read_table(tmp_path / "x")[0]) == sorted(names)

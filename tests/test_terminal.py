@@ -1,12 +1,16 @@
-"""What the terminal shows while a sweep goes on."""
+"""What the terminal shows while a run or a sweep goes on."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from sculpt_plugin.pruning.grid import Progress
-from sculpt_plugin.terminal import sweep_progress
+from sculpt_plugin.pruning.record import Step
+from sculpt_plugin.terminal import progress, sweep_progress
+
+STEP = Step("units", 1, 4, 6, 10, score=1.0, accepted=True, density=0.4, seconds=0.1)
 
 
 @pytest.fixture
@@ -37,4 +41,27 @@ def test_a_sweep_that_is_stopped_says_how_far_it_was(console, shown) -> None:
 def test_an_error_before_the_first_training_stands_alone(console, shown) -> None:
     with pytest.raises(ValueError), sweep_progress(console):
         raise ValueError("at once")
-    assert shown.getvalue().strip() == ""
+    assert shown.getvalue() == ""
+
+
+def test_run_ends_on_what_was_kept_and_not_on_the_trial_after_it(
+    console, shown
+) -> None:
+    with progress(console) as watch:
+        watch.step(STEP)
+        watch.step(replace(STEP, removed=6, score=0.5, accepted=False))
+    assert "units" in shown.getvalue()
+    assert "6 of 10 left, score 1.000" in shown.getvalue()
+    assert "undone" not in shown.getvalue()
+
+
+def test_run_that_fails_before_its_first_turn_shows_nothing(console, shown) -> None:
+    with pytest.raises(ValueError), progress(console):
+        raise ValueError("at once")
+    assert shown.getvalue() == ""
+
+
+def test_narrow_terminal_has_words_and_no_bar(shown) -> None:
+    with progress(Console(file=shown, width=40)) as watch:
+        watch.step(STEP)
+    assert shown.getvalue().strip() == "units 6 of 10 left, score 1.000"

@@ -27,6 +27,8 @@ from sculpt_plugin.errors import GraphError
 
 Witness = tuple[LayeredGraph, Hierarchy]
 
+_PAIRS = "pass [(report.graph, report.hierarchy) for report in reports]"
+
 
 @dataclass(frozen=True, eq=False)
 class SharedGroups:
@@ -176,8 +178,8 @@ def consensus(witnesses: Sequence[Witness]) -> Consensus:
         the representative.
 
     Raises:
-        GraphError: There is no witness, or they do not have the same inputs and
-            outputs.
+        GraphError: There is no witness, one is no graph with its modules, or they do
+            not have the same inputs and outputs.
 
     Example:
         Two networks keep two halves apart, a third has one hidden unit for all.
@@ -195,6 +197,7 @@ def consensus(witnesses: Sequence[Witness]) -> Consensus:
         >>> [(module.inputs, module.outputs) for module in found.modules]
         [((0, 1), (0,)), ((2, 3), (1,))]
     """
+    _check_kinds(witnesses)
     _check(witnesses)
     below, above = (_ends(witnesses, first=first) for first in (True, False))
     inputs, outputs = (_shared_groups(*end) for end in (below, above))
@@ -218,6 +221,22 @@ def consensus(witnesses: Sequence[Witness]) -> Consensus:
         nearness=agreement.mean(axis=1),
         edge_counts=np.array([graph.edge_count for graph, _ in witnesses]),
     )
+
+
+def _check_kinds(witnesses: Any) -> None:
+    """Refuse what are no graphs with their modules."""
+    if not isinstance(witnesses, Sequence):
+        raise GraphError(
+            "witnesses must be a list of networks with their modules, got "
+            f"{type(witnesses).__name__}: {_PAIRS}."
+        )
+    for place, witness in enumerate(witnesses):
+        kinds = [type(part) for part in witness] if isinstance(witness, tuple) else None
+        if kinds != [LayeredGraph, Hierarchy]:
+            raise GraphError(
+                "Each of witnesses must be a pair of a LayeredGraph and its Hierarchy, "
+                f"but witness {place} is a {type(witness).__name__}: {_PAIRS}."
+            )
 
 
 def _check(witnesses: Sequence[Witness]) -> None:

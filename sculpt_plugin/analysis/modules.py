@@ -1,8 +1,8 @@
 """Modules: clusters joined across layers, from the inputs up."""
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import Literal, get_args
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -79,6 +79,7 @@ def detect(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    _check_graph(graph)
     _check_method(method, hops)
     _check_alike(method, alike, graph.sizes[-1])
     _check_settings(hops, merge_threshold, modularity_threshold)
@@ -227,6 +228,14 @@ def _with_dead_units(
     return LayerClusters(labels, found.modularity, found.rule, found.approximation)
 
 
+def _check_graph(graph: Any) -> None:
+    if not isinstance(graph, LayeredGraph):
+        raise GraphError(
+            f"graph must be a LayeredGraph, got {type(graph).__name__}: trace a model "
+            "first, or take analyze, which does both."
+        )
+
+
 def _check_method(method: Method, hops: int | None) -> None:
     if method not in get_args(Method):
         known = " or ".join(map(repr, get_args(Method)))
@@ -256,20 +265,22 @@ def _check_alike(
 
 
 def _check_settings(
-    hops: int | None, merge_threshold: float, modularity_threshold: float
+    hops: int | None, merge_threshold: Any, modularity_threshold: Any
 ) -> None:
     if hops is not None and (not isinstance(hops, Integral) or hops < 1):
         raise GraphError(
             "hops must be None (to the outputs) or a whole number from 1, got "
-            f"{hops}: 1 compares units by what they feed directly."
+            f"{hops!r}: 1 compares units by what they feed directly."
         )
-    if not 0 <= merge_threshold < 1:
+    if not (isinstance(merge_threshold, Real) and 0 <= float(merge_threshold) < 1):
         raise GraphError(
-            f"merge_threshold must be from 0 to below 1, got {merge_threshold}: it is "
-            "a share of edges that a cluster must exceed; the paper uses 0.9."
+            f"merge_threshold must be from 0 to below 1, got {merge_threshold!r}: it "
+            "is a share of edges that a cluster must exceed; the paper uses 0.9."
         )
-    if not 0 <= modularity_threshold <= 1:
+    if not (
+        isinstance(modularity_threshold, Real) and 0 <= float(modularity_threshold) <= 1
+    ):
         raise GraphError(
-            f"modularity_threshold must be from 0 to 1, got {modularity_threshold}: "
+            f"modularity_threshold must be from 0 to 1, got {modularity_threshold!r}: "
             "the paper uses 0.2."
         )

@@ -87,10 +87,11 @@ def _of_key(models: Mapping[str, object], key: str) -> object:
         }
         if under:
             return under
+    named = listed(name for name in models if name)
+    found = named or ("one model, which needs no key" if models else "no model at all")
     raise LoadingError(
         f"--key must name a model in the file, which has no {quoted(key)}, but "
-        f"{listed(name or 'one model without a key' for name in models) or 'none'}. "
-        f"Correct the key, or leave it out."
+        f"{found}. Correct the key, or leave it out."
     )
 
 

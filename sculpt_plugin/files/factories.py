@@ -32,11 +32,23 @@ def allowed_classes(allow: Sequence[str]) -> dict[str, type[nn.Module]]:
     for name in allow:
         # The colon of --model is taken here too.
         module, _, attribute = name.replace(":", ".").rpartition(".")
-        kind = _imported(module, attribute, said=f"--allow {name}")
+        said = f"--allow {name}"
+        kind = _imported(module, attribute, said=said) if module else None
         # A package may call a function like the module that it comes from.
-        whole = sys.modules.get(f"{module}.{attribute}")
+        whole = (
+            sys.modules.get(f"{module}.{attribute}")
+            if module
+            else _whole(attribute, said=said)
+        )
         if whole is not None:
-            classes |= _layers_of(whole)
+            layers = _layers_of(whole)
+            if not layers:
+                raise LoadingError(
+                    f"{quoted(said)} must name a class derived from nn.Module or a "
+                    f"module with such classes, but none is made in {quoted(name)}. "
+                    f"Name the class, as pkg.mod.Class."
+                )
+            classes |= layers
             continue
         if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
             raise LoadingError(
@@ -109,6 +121,24 @@ def summary(error: BaseException) -> str:
     """
     line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {line[:120]!r}" if line else type(error).__name__
+
+
+def _whole(module: str, *, said: str) -> ModuleType:
+    """Import a module that is in no package, as a script of the user's own is."""
+    if not module.isidentifier():
+        raise LoadingError(
+            f"{quoted(said)} must name a class, as pkg.mod.Class, or a module with "
+            f"classes. Correct the name."
+        )
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        # The module's own code ran, and can raise anything.
+        raise LoadingError(
+            f"{quoted(said)} must name a class, as pkg.mod.Class, or a module that can "
+            f"be imported, but importing {quoted(module)} failed ({summary(error)}). "
+            f"Name the class with its module, and check PYTHONPATH."
+        ) from None
 
 
 def _imported(module: str, attribute: str, *, said: str) -> object:

@@ -133,6 +133,8 @@ def _head(path: Path) -> bytes:
             )
         with path.open("rb") as file:
             head = file.read(512)
+    except LoadingError:
+        raise
     except FileNotFoundError:
         raise LoadingError(f"{name} is not there. Check the path.") from None
     except (OSError, ValueError) as error:

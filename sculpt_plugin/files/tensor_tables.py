@@ -26,7 +26,7 @@ def read_table(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         path: The file.
 
     Returns:
-        The tensors by name, and the notes that its writer has added.
+        The tensors, sorted by name, and the notes that its writer has added.
 
     Raises:
         LoadingError: The file is damaged, or its table is too long or names one
@@ -51,7 +51,8 @@ def read_table(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
             content = file.read()
         if not content.startswith(length.to_bytes(8, "little") + header):
             raise ValueError("the file has changed meanwhile")
-        tensors = load(content)
+        # The reader keeps no order of its own, and errors name the first.
+        tensors = dict(sorted(load(content).items()))
     except LoadingError as error:
         raise LoadingError(f"{shown(path)}: {error}") from None
     except (

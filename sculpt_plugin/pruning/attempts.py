@@ -25,6 +25,7 @@ class Plan:
         unit_total: How many units may be pruned.
         unit_limit: How many of them may be gone at most.
         edge_total: How many edges the unpruned model has.
+        finest: The smallest step worth a turn, as a share of what is left.
     """
 
     units: Schedule | None
@@ -32,6 +33,7 @@ class Plan:
     unit_total: int
     unit_limit: int
     edge_total: int
+    finest: float = 0.0
 
 
 def next_attempt(
@@ -65,7 +67,11 @@ def next_attempt(
     if plan.units is not None:
         attempts = [(step.removed, step.accepted) for step in tried["units"]]
         count = next_count(
-            plan.units, attempts, total=plan.unit_total, limit=plan.unit_limit
+            plan.units,
+            attempts,
+            total=plan.unit_total,
+            limit=plan.unit_limit,
+            finest=plan.finest,
         )
         if count is not None:
             return Attempt("units", count)
@@ -81,6 +87,7 @@ def next_attempt(
         total=plan.edge_total,
         start=start,
         limit=plan.edge_total - 1,
+        finest=plan.finest,
     )
     return None if count is None else Attempt("edges", count)
 

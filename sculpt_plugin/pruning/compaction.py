@@ -80,31 +80,90 @@ def compact(
         >>> small.units["0"]
         tensor([0, 2])
     """
+    small, kept = cut_out(model, example_inputs, masks=masks, ignore=ignore)
+    return Compacted(
+        model=small,
+        masks=cut_masks(masks, kept),
+        units=_original_units(model, kept),
+    )
+
+
+Positions = dict[str, dict[int, Int[Tensor, " kept"]]]
+"""For each parameter or buffer that was cut, by axis, the positions that stayed."""
+
+
+def cut_out(
+    model: nn.Module,
+    example_inputs: Inputs,
+    *,
+    masks: Masks,
+    ignore: Sequence[str] = (),
+    zeros_read: bool = False,
+) -> tuple[nn.Module, Positions]:
+    """Give the smaller model of `compact`, and which positions of parameters it has.
+
+    An edge that is kept and has weight zero reads nothing now. In a model that is to be
+    trained on it may come to, so `zeros_read` lets it count.
+    """
     small = copy.deepcopy(model)
     _drop_hooks(small)
     apply(small, masks)
     coupling = couple(small, example_inputs, ignore=ignore)
     groups = [group for group in coupling.prunable if group.shrinks]
-    unread = _unread(small, groups)
+    live = {name: value.detach() != 0 for name, value in small.named_parameters()}
+    if zeros_read:
+        live = {name: masks.keep.get(name, x | True) for name, x in live.items()}
+    unread = _unread(groups, live)
     trainable = {n: p.requires_grad for n, p in small.named_parameters()}
     with seeded(0):
         random_inputs = with_fractions(example_inputs, torch.randn_like)
     trials = (example_inputs, random_inputs)
-    expected = [_outputs(small, inputs) for inputs in trials]
+    expected = [trial_outputs(small, inputs) for inputs in trials]
     kept = _kept_positions(small, groups, unread)
+    _prune(small, groups, unread, kept)
+    for name, parameter in small.named_parameters():
+        parameter.requires_grad_(trainable[name])
+    check_same(expected, [trial_outputs(small, inputs) for inputs in trials])
+    return small, kept
+
+
+def _prune(
+    small: nn.Module,
+    groups: list[UnitGroup],
+    unread: dict[str, Tensor],
+    kept: Positions,
+) -> None:
+    """Cut the units out, and note where torch-pruning cuts what no mask covers.
+
+    These are vectors such as a norm's running mean or the slopes of a PReLU. They hold
+    their own positions while they are cut.
+    """
+    values = {
+        name: tensor.detach().clone()
+        for name, tensor in _named_tensors(small)
+        if tensor.ndim == 1 and name not in kept
+    }
+    for name, tensor in _named_tensors(small):
+        if name in values:
+            tensor.data = torch.arange(
+                len(tensor), dtype=torch.float64, device=tensor.device
+            )
     for group in groups:
         gone = unread[group.name].nonzero().flatten().tolist()
         if gone:
             # Numbers of one group's units stay valid while other groups are cut.
             group.root.prune(gone, record_history=False)
-    for name, parameter in small.named_parameters():
-        parameter.requires_grad_(trainable[name])
-    _check_same(expected, [_outputs(small, inputs) for inputs in trials])
-    return Compacted(
-        model=small,
-        masks=Masks(_cut(masks, kept), masks.weights),
-        units=_original_units(model, kept),
-    )
+    for name, tensor in _named_tensors(small):
+        if name in values:
+            positions = tensor.detach().long()
+            tensor.data = values[name][positions]
+            if len(positions) < len(values[name]):
+                kept[name] = {0: positions.cpu()}
+
+
+def _named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """List parameters and buffers."""
+    return [*model.named_parameters(), *model.named_buffers()]
 
 
 def _drop_hooks(model: nn.Module) -> None:
@@ -114,9 +173,9 @@ def _drop_hooks(model: nn.Module) -> None:
             del model._forward_pre_hooks[key]
 
 
-def _unread(model: nn.Module, groups: list[UnitGroup]) -> dict[str, Tensor]:
+def _unread(groups: list[UnitGroup], live: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Find the units that nothing reads, until nothing changes; one always stays."""
-    live = {n: p.detach() != 0 for n, p in model.named_parameters()}
+    live = {name: entries.clone() for name, entries in live.items()}
     gone = {group.name: torch.zeros(group.size, dtype=torch.bool) for group in groups}
     changed = True
     while changed:
@@ -144,10 +203,10 @@ def _unread(model: nn.Module, groups: list[UnitGroup]) -> dict[str, Tensor]:
 
 def _kept_positions(
     model: nn.Module, groups: list[UnitGroup], unread: dict[str, Tensor]
-) -> dict[str, dict[int, Tensor]]:
+) -> Positions:
     """For each parameter and axis that shrinks, the positions that stay."""
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    stays: dict[str, dict[int, Tensor]] = {}
+    stays: Positions = {}
     for group in groups:
         for member in (*group.makes, *group.reads):
             length = shapes[member.parameter][member.axis]
@@ -160,19 +219,17 @@ def _kept_positions(
     }
 
 
-def _cut(masks: Masks, kept: dict[str, dict[int, Tensor]]) -> dict[str, Tensor]:
+def cut_masks(masks: Masks, kept: Positions) -> Masks:
     """Cut masks as the parameters were cut."""
     cut = {}
     for name, mask in masks.keep.items():
         for axis, positions in kept.get(name, {}).items():
             mask = mask.index_select(axis, positions.to(mask.device))
         cut[name] = mask
-    return cut
+    return Masks(cut, masks.weights)
 
 
-def _original_units(
-    model: nn.Module, kept: dict[str, dict[int, Tensor]]
-) -> dict[str, Tensor]:
+def _original_units(model: nn.Module, kept: Positions) -> dict[str, Tensor]:
     """Give each layer's kept units by their numbers in the model before."""
     units = {}
     for name, layer in edge_layers(model).items():
@@ -182,13 +239,13 @@ def _original_units(
     return units
 
 
-def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
+def trial_outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     """Give what a model makes of inputs, by the same random numbers each time."""
     with evaluating(model), torch.no_grad(), seeded(0):
         return flat_tensors(call(model, inputs))
 
 
-def _check_same(expected: list[list[Tensor]], found: list[list[Tensor]]) -> None:
+def check_same(expected: list[list[Tensor]], found: list[list[Tensor]]) -> None:
     """Refuse a smaller model that computes something else."""
     for one, other in zip(chain(*expected), chain(*found), strict=True):
         if one.shape == other.shape and one.is_floating_point():

@@ -1,6 +1,7 @@
 """What a search refuses: arguments, models and scores that cannot be meant."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from sculpt_plugin.coupling import Coupling
 from sculpt_plugin.errors import DataError, ModelError, SculptError, ThresholdError
 from sculpt_plugin.pruning.importance import EdgeImportance
 from sculpt_plugin.pruning.schedule import Schedule, check
+from sculpt_plugin.training.recipe import Recipe
 
 
 def checked_score(score: Any, where: str) -> float:
@@ -45,6 +47,7 @@ def check_arguments(
     edges: Schedule | None,
     seed: int,
     edge_importance: Any,
+    finest: Any = 0.0,
 ) -> None:
     """Refuse arguments that cannot be meant."""
     if (min_score is None) == (max_drop is None):
@@ -72,6 +75,11 @@ def check_arguments(
         raise DataError(
             "edge_importance must score single edges, as EdgeMagnitude() and "
             f"EdgeSensitivity() do, got {type(edge_importance).__name__}."
+        )
+    if not _is_number(finest) or not 0 <= finest < 1:
+        raise DataError(
+            "finest must be a share of what is left, 0 or above and below 1 (0.01 ends "
+            f"a stage where removing 1 % fails), got {finest!r}."
         )
     for name, schedule in (("units", units), ("edges", edges)):
         if schedule is not None:
@@ -109,3 +117,49 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError, RuntimeError):
         return False
     return not isinstance(value, str | bool)
+
+
+def check_makers(build: Any, recipe: Any) -> None:
+    """Refuse what makes no start networks, and what says nothing of how they learn.
+
+    Raises:
+        ModelError: `build` is no function of a seed.
+        DataError: `recipe` is no `Recipe`.
+    """
+    if isinstance(build, nn.Module) or not callable(build):
+        raise ModelError(
+            "build must be a function that gives a start network for a seed, got "
+            f"{type(build).__name__}: pass a function, or tasks.StartNetworks."
+        )
+    if not isinstance(recipe, Recipe):
+        raise DataError(
+            f"recipe must be a Recipe, got {type(recipe).__name__}: make one, or take "
+            "tasks.learning for a task."
+        )
+
+
+def check_early_accept(recipe: Recipe, min_score: float) -> None:
+    """Refuse a recipe that ends every turn before it can be accepted.
+
+    Raises:
+        ThresholdError: With both scores.
+    """
+    if recipe.early_accept is not None and recipe.early_accept < min_score:
+        raise ThresholdError(
+            f"early_accept must be min_score or above, but {recipe.early_accept:g} is "
+            f"below {min_score:g}: turns would end before they can be accepted."
+        )
+
+
+def check_built(models: Sequence[Any]) -> None:
+    """Refuse start networks that are none.
+
+    Raises:
+        ModelError: One of the models is no `nn.Module`.
+    """
+    for model in models:
+        if not isinstance(model, nn.Module):
+            raise ModelError(
+                "build must give a torch.nn.Module for each seed, and gave "
+                f"{type(model).__name__}: return the network."
+            )

@@ -92,6 +92,7 @@ def next_count(
     total: int,
     start: int = 0,
     limit: int | None = None,
+    finest: float = 0.0,
 ) -> int | None:
     """Say how many units or edges are to be gone after the next turn.
 
@@ -106,6 +107,7 @@ def next_count(
         total: The original count.
         start: How many were gone before the stage began.
         limit: How many may be gone at most.
+        finest: The smallest step worth a turn, as a share of what is left.
 
     Returns:
         The count, above the last accepted one, or None where the stage ends.
@@ -132,7 +134,7 @@ def next_count(
     for count, held in attempts:
         if held:
             accepted = count
-        elif count - accepted <= 1:
+        elif count - accepted <= max(1, finest * (total - accepted)):
             return None
         else:
             step = (count - accepted) // 2

@@ -18,6 +18,7 @@ from sculpt_plugin.inputs import Inputs
 from sculpt_plugin.pruning import checkpoint as disk
 from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
 from sculpt_plugin.pruning.compaction import Compacted, compact
+from sculpt_plugin.pruning.excerpt import Excerpt, excerpt
 from sculpt_plugin.pruning.importance import (
     EdgeImportance,
     EdgeMagnitude,
@@ -88,6 +89,8 @@ def sculpt(
     edges: Schedule | None = 0.02,
     unit_importance: tp.importance.Importance | None = None,
     edge_importance: EdgeImportance | None = None,
+    finest: float = 0.0,
+    compacting: bool = False,
     ignore: Sequence[str] = (),
     seed: int = 0,
     checkpoint: str | Path | None = None,
@@ -117,6 +120,12 @@ def sculpt(
         unit_importance: Ranks units: an importance of torch-pruning that reads weights
             or gradients. Default: `UnitSensitivity()`.
         edge_importance: Ranks edges. Default: `EdgeMagnitude()`, as in the paper.
+        finest: The smallest step worth a turn, as a share of what is left: a stage
+            ends when removing that share fails. 0 goes on to single units and edges,
+            as the paper does, which takes many turns on a large network.
+        compacting: Whether `train` and `evaluate` are given a copy cut to the units and
+            inputs that are still alive, which costs what is left. They must use the
+            model they are given, and nothing of the one that is sculpted.
         ignore: Names of layers whose units and edges must stay. Edges from units below
             them that go are still lost.
         seed: Turn `t` starts from random numbers named by `seed` and `t`. The caller's
@@ -167,7 +176,7 @@ def sculpt(
     """
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
     units, edges = plain(units), plain(edges)
-    check_arguments(min_score, max_drop, units, edges, seed, edge_importance)
+    check_arguments(min_score, max_drop, units, edges, seed, edge_importance, finest)
     min_score = None if min_score is None else float(min_score)
     max_drop = None if max_drop is None else float(max_drop)
     coupling = couple(model, example_inputs, ignore=ignore)
@@ -184,13 +193,14 @@ def sculpt(
     ranking = Ranking(-1, {}, "dense")
     plan = Plan(
         units, edges, coupling.unit_count, coupling.unit_count - len(coupling.prunable),
-        snapshot.masks.edge_total,
+        snapshot.masks.edge_total, float(finest),
     )  # fmt: skip
+    live = _Live(example_inputs, tuple(ignore)) if compacting else None
     with ExitStack() as stack:
         if folder is not None:
             store.make_folder(folder)
             stack.enter_context(store.locked(folder))
-            settings = _settings(search, min_score, max_drop, units, edges, ignore)
+            settings = _settings(search, min_score, max_drop, plan, ignore, compacting)
             found, record = disk.start(folder, settings, snapshot)
             snapshot = found or snapshot
         stack.callback(lambda: disk.restore(model, snapshot, flags))
@@ -203,7 +213,7 @@ def sculpt(
                 ranking = rank(search, snapshot, attempt.stage)
             floor = _floor(record, min_score, max_drop)
             masks = _masked(search, snapshot.masks, ranking, attempt)
-            step = _turn(search, masks, attempt, len(record), floor, began)
+            step = _turn(search, masks, attempt, len(record), floor, began, live)
             if step.stage == "dense" and not step.accepted:
                 raise too_low(floor, step.score)
             if step.accepted:
@@ -238,21 +248,27 @@ def _turn(
     turn: int,
     floor: float,
     began: float,
+    live: "_Live | None",
 ) -> Step:
     """Try one attempt on the model as it is: mask, train, evaluate."""
     in_units = attempt.stage == "units"
     total = search.coupling.unit_count if in_units else masks.edge_total
     where = f"turn {turn} ({attempt.stage})"
+    whole = Excerpt(search.model, masks, {})
+    part = whole if live is None else live.part(search.model, masks)
     with seeded(search.seed, TRAINING, turn):
-        handle = attach(search.model, masks)
+        handle = attach(part.model, part.masks)
         try:
             if attempt.stage != "dense":
-                _ask(search.train, search.model, "train", where)
-                apply(search.model, masks)
-                check_weights(search.model, f"after train in {where}", TrainError)
-            score = _ask(search.evaluate, search.model, "evaluate", where)
+                _ask(search.train, part.model, "train", where)
+                apply(part.model, part.masks)
+                check_weights(part.model, f"after train in {where}", TrainError)
+            score = _ask(search.evaluate, part.model, "evaluate", where)
         finally:
             handle.remove()
+    if part is not whole:
+        part.put_back(search.model)
+        apply(search.model, masks)
     score = checked_score(score, where)
     return Step(
         stage=attempt.stage,
@@ -265,6 +281,18 @@ def _turn(
         density=masks.density,
         seconds=time.perf_counter() - began,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Live:
+    """What it takes to cut a model to its live part at each turn."""
+
+    example_inputs: Inputs
+    ignore: tuple[str, ...]
+
+    def part(self, model: nn.Module, masks: Masks) -> Excerpt:
+        """Take the live part out of the model."""
+        return excerpt(model, self.example_inputs, masks=masks, ignore=self.ignore)
 
 
 def _ask(function: Callable, model: nn.Module, name: str, where: str) -> Any:
@@ -294,9 +322,9 @@ def _settings(
     search: Search,
     min_score: float | None,
     max_drop: float | None,
-    units: Schedule | None,
-    edges: Schedule | None,
+    plan: Plan,
     ignore: Sequence[str],
+    compacting: bool,
 ) -> dict[str, object]:
     """Gather what must be the same for a killed run to go on."""
     return {
@@ -306,8 +334,10 @@ def _settings(
         },
         "min_score": min_score,
         "max_drop": max_drop,
-        "units": units,
-        "edges": edges,
+        "units": plan.units,
+        "edges": plan.edges,
+        "finest": plan.finest,
+        "compacting": compacting,
         "unit_importance": _described(search.unit_importance),
         "edge_importance": _described(search.edge_importance),
         "ignore": list(ignore),

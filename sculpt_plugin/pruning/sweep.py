@@ -22,10 +22,11 @@ from sculpt_plugin.errors import (
     ModelError,
     ThresholdError,
     TrainError,
+    one_line,
 )
-from sculpt_plugin.pruning import schedule
+from sculpt_plugin.pruning import refusals, schedule
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
-from sculpt_plugin.pruning.lanes.alone import prepare_alone, row_of, try_alone
+from sculpt_plugin.pruning.lanes import alone
 from sculpt_plugin.pruning.lanes.journal import read_entries, write_entry
 from sculpt_plugin.pruning.lanes.layout import Layout, check_lanes, lay_out
 from sculpt_plugin.pruning.lanes.program import program
@@ -38,7 +39,6 @@ from sculpt_plugin.pruning.lanes.together import (
 )
 from sculpt_plugin.pruning.lanes.walking import Grid, Known, Try, walk
 from sculpt_plugin.pruning.masks import Masks
-from sculpt_plugin.pruning.refusals import check_model, check_weights
 from sculpt_plugin.pruning.spreading import spread
 from sculpt_plugin.training.recipe import Recipe
 
@@ -80,7 +80,7 @@ def sweep(
         edge_steps: The shares of all edges to remove per turn.
         min_score: The score that every accepted turn holds.
         lanes: Train together. False trains one network after the other, for models
-            that `torch.func.vmap` cannot run.
+            that `torch.func.vmap` cannot run; so do `batch_size` and `early_accept`.
         jobs: Spread the start networks, and where they are fewer the unit steps, over
             so many processes of joblib. Inside `joblib.parallel_config("dask")` they
             go to the workers of a Dask cluster.
@@ -115,20 +115,30 @@ def sweep(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    refusals.check_makers(build, recipe)
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
-    grid = _Corners(
-        tuple(map(index, seeds)),
-        tuple(map(float, unit_steps)),
-        tuple(map(float, edge_steps)),
-        float(min_score),
-    )
+    try:
+        grid = _Corners(
+            tuple(map(index, seeds)),
+            tuple(map(float, unit_steps)),
+            tuple(map(float, edge_steps)),
+            float(min_score),
+        )
+        jobs = index(jobs)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            "seeds must be whole numbers, unit_steps and edge_steps shares, as (0.1, "
+            f"0.2), min_score and jobs one number each: {one_line(error)}."
+        ) from error
     _check(grid, jobs)
+    refusals.check_early_accept(recipe, grid.min_score)
     models = [build(seed) for seed in grid.seeds]
+    refusals.check_built(models)
     _check_alike(models, grid.seeds)
     recipe = recipe.on_device_of(models[0])
     coupling = couple(models[0], recipe.inputs)
-    check_weights(models[0], "before training", ModelError)
-    check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
+    refusals.check_weights(models[0], "before training", ModelError)
+    refusals.check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
     parts = _parts(grid, jobs)
     folder = None if checkpoint is None else Path(checkpoint)
     with ExitStack() as stack:
@@ -282,16 +292,16 @@ def _backend(
 ) -> tuple[Callable[[], list[Tried]], Try]:
     """Give what prepares the dense networks and what tries lanes."""
     model = models[0]
-    if not lanes:
+    if not lanes or alone.learns_alone(recipe):
         recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
         return (
-            partial(prepare_alone, layout, list(recipes.values()), models),
-            partial(try_alone, model, coupling, layout, recipes),
+            partial(alone.prepare_alone, layout, list(recipes.values()), models),
+            partial(alone.try_alone, model, coupling, layout, recipes),
         )
     check_lanes(model, coupling)
     made = program(model, recipe)
     # A model whose units cannot be watched is refused before anything is trained.
-    unit_scores(made, layout, row_of(model)[None])
+    unit_scores(made, layout, alone.row_of(model)[None])
     narrow = runs_narrow(made, layout)
     return (
         partial(prepare_together, made, layout, models, seeds),

@@ -87,15 +87,40 @@ def sparsest_witnesses(sweep: Sweep, *, count: int = 20) -> tuple[Witness, ...]:
         for run in sweep.ranked(seed):
             same.setdefault(run.network.keep.numpy().tobytes(), []).append(run)
         found += [
-            _witness(sweep, runs[0], len(runs)) for runs in list(same.values())[:count]
+            witness(
+                sweep.model(runs[0]),
+                seed=seed,
+                unit_step=runs[0].unit_step,
+                edge_step=runs[0].edge_step,
+                runs=len(runs),
+            )
+            for runs in list(same.values())[:count]
         ]
     return tuple(found)
 
 
-def _witness(sweep: Sweep, run: Run, runs: int) -> Witness:
-    """Read a network off a run."""
-    layers = [m for m in sweep.model(run).modules() if isinstance(m, nn.Linear)]
-    tables = [layer.weight.detach().numpy() for layer in layers]
+def witness(
+    model: nn.Module,
+    *,
+    seed: int,
+    unit_step: float = 0.0,
+    edge_step: float = 0.0,
+    runs: int = 1,
+) -> Witness:
+    """Read a network off a model that is a chain of linear layers.
+
+    Args:
+        model: The sparse model.
+        seed: The start network.
+        unit_step: The share of all units that went per turn.
+        edge_step: The share of all edges that went per turn.
+        runs: How many runs of this start network ended with the same wiring.
+
+    Returns:
+        The network.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    tables = [layer.weight.detach().cpu().numpy() for layer in layers]
     sizes = (tables[0].shape[1], *map(len, tables))
     edges, weights, first = [], [], 0
     for table, below in zip(tables, sizes, strict=False):
@@ -104,14 +129,14 @@ def _witness(sweep: Sweep, run: Run, runs: int) -> Witness:
         weights.append(table[target, source])
         first += below
     return Witness(
-        seed=run.seed,
-        unit_step=run.unit_step,
-        edge_step=run.edge_step,
+        seed=seed,
+        unit_step=unit_step,
+        edge_step=edge_step,
         runs=runs,
         sizes=sizes,
         edges=np.concatenate(edges).astype(np.int32),
         weights=np.concatenate(weights),
-        biases=np.concatenate([layer.bias.detach().numpy() for layer in layers]),
+        biases=np.concatenate([layer.bias.detach().cpu().numpy() for layer in layers]),
     )
 
 

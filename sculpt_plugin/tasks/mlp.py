@@ -1,4 +1,4 @@
-"""The dense network that a Boolean task is learned with."""
+"""The dense network that a task is learned with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from sculpt_plugin.errors import TaskError
+from sculpt_plugin.tasks.digits import DigitTask
 from sculpt_plugin.tasks.task import Task
 
 
 def mlp(
-    task: Task, *, hidden: Sequence[int] = (24, 24), seed: int = 0
+    task: Task | DigitTask, *, hidden: Sequence[int] = (24, 24), seed: int = 0
 ) -> nn.Sequential:
     """Make a dense network for a task, as the paper starts it.
 
@@ -49,7 +50,7 @@ def mlp(
     if not 0 <= seed < 2**63:
         raise TaskError(f"seed must be from 0 to 2**63 - 1, got {seed}.")
     generator = torch.Generator().manual_seed(seed)
-    sizes = (len(task.graph.inputs), *hidden, len(task.graph.outputs))
+    sizes = (task.input_count, *hidden, task.output_count)
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         try:

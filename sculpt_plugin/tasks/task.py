@@ -34,6 +34,16 @@ class Task:
     graph: FunctionGraph
     families: tuple[Family, ...] = ()
 
+    @property
+    def input_count(self) -> int:
+        """How many inputs a network for it has."""
+        return len(self.graph.inputs)
+
+    @property
+    def output_count(self) -> int:
+        """How many outputs a network for it has."""
+        return len(self.graph.outputs)
+
     @cached_property
     def truth(self) -> TrueHierarchy:
         """The true modules and their hierarchy."""

@@ -24,12 +24,12 @@ class Recipe:
 
     An epoch is one step of Adam over all samples, or one over each mini-batch of them
     in a new order, with noise added to the inputs afresh. The learning rate falls in a
-    straight line, which makes short trainings as
-    good as several times longer ones at a constant rate. The weights of the best epoch
-    are kept: the higher score on the validation set wins, then the lower loss, then
-    the later epoch. It is looked at in the second half of a training, since a falling
-    rate brings the best epochs last. `sculpt` takes a recipe's `train`,
-    `evaluate`, `batches` and `loss`; `sweep` takes the recipe.
+    straight line, which makes short trainings as good as several times longer ones at
+    a constant rate. The weights of the best epoch are kept: the higher score on the
+    validation set wins, then the lower loss, then the later epoch. It is looked at in
+    the second half of a training, since a falling rate brings the best epochs last.
+    `sculpt` takes a recipe's `train`, `evaluate`, `batches` and `loss`; `sweep` takes
+    the recipe.
 
     Every training draws the same order and noise, named by `seed`, so a training's
     outcome is a function of the weights it starts from.
@@ -87,8 +87,19 @@ class Recipe:
                 "first_epochs and epochs must be 1 or more, got "
                 f"{self.first_epochs} and {self.epochs}."
             )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise DataError(f"batch_size must be 1 or more, got {self.batch_size}.")
+        size, enough = self.batch_size, self.early_accept
+        if size is not None and (not isinstance(size, int) or size < 1):
+            raise DataError(
+                "batch_size must be a whole number, 1 or more, or None for all samples "
+                f"in one step, got {size!r}."
+            )
+        if enough is not None and (
+            not isinstance(enough, int | float) or not isfinite(enough)
+        ):
+            raise DataError(
+                "early_accept must be a finite score, such as min_score, or None for "
+                f"all epochs, got {enough!r}."
+            )
         for inputs, targets in ((self.inputs, self.targets), self.checked_on):
             if len(inputs) != len(targets) or not len(inputs):
                 raise DataError(
@@ -106,14 +117,23 @@ class Recipe:
         """The validation set as one batch, for measuring importances."""
         return (self.checked_on,)
 
-    def prepare(self, model: nn.Module) -> None:
+    def prepare(
+        self,
+        model: nn.Module,
+        *,
+        on_epoch: Callable[[int, int], object] | None = None,
+    ) -> None:
         """Train a dense model for the first time, in place.
+
+        Args:
+            model: The model.
+            on_epoch: Called with each epoch that has ended, and how many there are.
 
         Raises:
             ModelError: The outputs do not fit the targets.
             TrainError: The loss does not stay finite.
         """
-        self._fit(model, self.first_epochs, enough=None)
+        self._fit(model, self.first_epochs, on_epoch=on_epoch)
 
     def train(self, model: nn.Module) -> None:
         """Train a model for one turn, in place, with a fresh optimizer.
@@ -190,18 +210,26 @@ class Recipe:
                 alone = model(clean)
         return bool(torch.allclose(together, alone, rtol=1e-4, atol=1e-6))
 
-    def _fit(self, model: nn.Module, epochs: int, *, enough: float | None) -> None:
+    def _fit(
+        self,
+        model: nn.Module,
+        epochs: int,
+        *,
+        enough: float | None = None,
+        on_epoch: Callable[[int, int], object] | None = None,
+    ) -> None:
         """Train the model, and leave it with the weights of its best epoch."""
         here = self.on_device_of(model)
         kept = [buffer.clone() for buffer in model.buffers()]
         here._outputs(model, *here.checked_on)
+        told = on_epoch or (lambda epoch, epochs: None)
         with _training(model) as flat:
             best = _Best(None, flat.values.clone(), kept)
             if self.batch_size is None:
                 _put(model, kept)
-                best = here._in_one_batch(model, flat, best, epochs, enough)
+                best = here._in_one_batch(model, flat, best, epochs, enough, told)
             else:
-                best = here._in_batches(model, flat, best, epochs, enough)
+                best = here._in_batches(model, flat, best, epochs, enough, told)
             flat.values.copy_(best.values)
         _put(model, best.buffers)
 
@@ -212,6 +240,7 @@ class Recipe:
         best: "_Best",
         epochs: int,
         enough: float | None,
+        on_epoch: Callable[[int, int], object],
     ) -> "_Best":
         """Train with one step an epoch; give the best epoch."""
         clean, wanted = self.checked_on
@@ -233,7 +262,9 @@ class Recipe:
                 outputs = model(torch.cat([inputs, clean]))
                 seen, outputs = outputs.detach()[count:], outputs[:count]
                 best = _better(best, _rank(self, seen, wanted), flat, model)
-            elif epoch < epochs:
+            elif epoch == epochs or _reached(best, enough):
+                break
+            else:
                 outputs = model(inputs)
             if epoch == epochs or _reached(best, enough):
                 break
@@ -245,6 +276,7 @@ class Recipe:
                 learning_rate=self.rate(epoch + 1, epochs),
                 weight_decay=self.weight_decay,
             )
+            on_epoch(epoch + 1, epochs)
         return best
 
     def _in_batches(
@@ -254,6 +286,7 @@ class Recipe:
         best: "_Best",
         epochs: int,
         enough: float | None,
+        on_epoch: Callable[[int, int], object],
     ) -> "_Best":
         """Train with a step for each mini-batch; give the best epoch."""
         clean, wanted = self.checked_on
@@ -270,6 +303,7 @@ class Recipe:
                 with torch.no_grad(), _mode(model, training=False):
                     seen = model(clean)
                 best = _better(best, _rank(self, seen, wanted), flat, model)
+            on_epoch(epoch, epochs)
             return _reached(best, enough)
 
         generator = torch.Generator().manual_seed(self.seed)

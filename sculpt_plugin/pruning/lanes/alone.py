@@ -18,6 +18,11 @@ from sculpt_plugin.randomness import seeded
 from sculpt_plugin.training.recipe import Recipe
 
 
+def learns_alone(recipe: Recipe) -> bool:
+    """Tell whether a recipe trains in ways that lanes, which keep step, cannot."""
+    return recipe.batch_size is not None or recipe.early_accept is not None
+
+
 def prepare_alone(
     layout: Layout, recipes: Sequence[Recipe], models: Sequence[nn.Module]
 ) -> list[Tried]:

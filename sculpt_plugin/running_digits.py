@@ -1,0 +1,237 @@
+"""One task on digits from a dense network to its modules, all in one folder."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sculpt_plugin import plot
+from sculpt_plugin.claim import claim
+from sculpt_plugin.errors import CheckpointError, ModelError, ThresholdError
+from sculpt_plugin.pruning.keeping import load_kept, save_model
+from sculpt_plugin.pruning.record import Step
+from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
+from sculpt_plugin.report import analyze
+from sculpt_plugin.running import CHECKPOINT, RUN, Finished, write
+from sculpt_plugin.tasks import DigitTask, digit_learning, mlp
+from sculpt_plugin.tasks.digits import SIDE
+from sculpt_plugin.training.recipe import Recipe
+
+FORMAT = "sculpt-digits-run/1"
+DENSE = "dense.safetensors"
+DROP = 0.01
+"""How much of the dense network's score may be lost: one point, as in the paper."""
+
+_DENSE_RATE = 2e-3
+_LEFT = tuple(1 - 0.5**turn for turn in range(5))
+_EDGES = tuple(1 - 0.7**turn for turn in range(60))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A dense network that has learned a task on digits.
+
+    Attributes:
+        model: The network.
+        recipe: How it was trained; turns end at `min_score`.
+        score: Its score on the validation images.
+        min_score: The score that a sparse network must hold.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    score: float
+    min_score: float
+
+
+def learn_digits(
+    task: DigitTask,
+    *,
+    hidden: Sequence[int] = (784, 784),
+    seed: int = 0,
+    epochs: int = 6,
+    early_accept: bool = True,
+    device: str = "cpu",
+    kept: Path | None = None,
+    on_epoch: Callable[[int, int], Any] | None = None,
+) -> Dense:
+    """Train a dense network for a task on digits, or take up one that was kept.
+
+    Args:
+        task: What the network learns.
+        hidden: Widths of the hidden layers.
+        seed: Names the random numbers.
+        epochs: The most epochs of a turn.
+        early_accept: Whether a turn ends as soon as the score holds.
+        device: Where to compute, as torch names it.
+        kept: A file that the network is kept in once it is trained, or is taken from.
+        on_epoch: Called with each epoch and how many there are.
+
+    Returns:
+        The network with its score.
+
+    Raises:
+        TaskError: There is no such network.
+        ThresholdError: It does not learn the task.
+        CheckpointError: The file is damaged, another network's, or cannot be written.
+        ModelError: There is no such device.
+    """
+    model = _on(device, mlp(task, hidden=tuple(hidden), seed=seed))
+    recipe = digit_learning(task, epochs=epochs, seed=seed).on_device_of(model)
+    if kept is not None and kept.exists():
+        _load(model, kept)
+    else:
+        replace(recipe, learning_rate=_DENSE_RATE).prepare(model, on_epoch=on_epoch)
+        if kept is not None:
+            save_model(kept, model)
+    score = recipe.evaluate(model)
+    chance = float(recipe.score(torch.zeros_like(recipe.targets), recipe.targets))
+    if score <= chance + DROP:
+        widths = ",".join(map(str, hidden))
+        raise ThresholdError(
+            f"A network must learn {task.name} before it is pruned, and hidden layers "
+            f"of {widths} with seed {seed} reach {score:.1%}, hardly more than chance: "
+            "choose wider or fewer hidden layers, or another seed."
+        )
+    if early_accept:
+        recipe = replace(recipe, early_accept=score - DROP)
+    return Dense(model, recipe, score, score - DROP)
+
+
+def sculpt_digits(
+    dense: Dense,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    on_step: Callable[[Step], Any] | None = None,
+) -> Sculpture:
+    """Prune a dense network that has learned a task on digits.
+
+    Half of the units go at a time, to a sixteenth at the least, then three tenths of
+    the edges, each until removing two in a hundred of what is left fails.
+
+    Args:
+        dense: The network, changed in place.
+        seed: Names the random numbers.
+        checkpoint: A folder, so that a run that was killed can go on.
+        on_step: Called with each `Step` as soon as it is decided.
+
+    Returns:
+        The sparse network with its record.
+    """
+    recipe = dense.recipe
+    return sculpt(
+        dense.model,
+        recipe.checked_on[0][:2],
+        train=recipe.train,
+        evaluate=recipe.evaluate,
+        batches=recipe.batches,
+        loss=recipe.loss,
+        min_score=dense.min_score,
+        units=_LEFT,
+        edges=_EDGES,
+        finest=0.02,
+        compacting=True,
+        seed=seed,
+        checkpoint=checkpoint,
+        on_step=on_step,
+    )
+
+
+def run_digits(
+    task: DigitTask,
+    folder: str | Path,
+    *,
+    hidden: Sequence[int] = (784, 784),
+    seed: int = 0,
+    device: str = "cpu",
+    on_epoch: Callable[[int, int], Any] | None = None,
+    on_step: Callable[[Step], Any] | None = None,
+) -> Finished:
+    """Train, prune and explain a network for a task on digits; write down all of it.
+
+    A run that was killed goes on where it was when it is called again with the same
+    arguments; one that has finished trains no more, and its files are written anew.
+
+    Args:
+        task: What the network learns.
+        folder: Where everything goes: a new folder, an empty one, or this run's own.
+        hidden: Widths of the hidden layers.
+        seed: Names the random numbers.
+        device: Where to compute, as torch names it.
+        on_epoch: Called with each epoch of the first training and how many there are.
+        on_step: Called with each `Step` as soon as it is decided.
+
+    Returns:
+        The sculpture, its report and the files.
+
+    Raises:
+        CheckpointError: The folder is in other use, damaged, or cannot be written.
+        ThresholdError: The dense network does not learn the task.
+    """
+    plot.check_installed()
+    folder = Path(folder)
+    named = {
+        "format": FORMAT,
+        "task": task.name,
+        "hidden": tuple(hidden),
+        "seed": seed,
+    }
+    reached = [DENSE, CHECKPOINT] if (folder / RUN).exists() else []
+    claim(folder, RUN, named, reached=reached, kind="an earlier run's")
+    dense = learn_digits(
+        task,
+        hidden=hidden,
+        seed=seed,
+        device=device,
+        kept=folder / DENSE,
+        on_epoch=on_epoch,
+    )
+    sculpture = sculpt_digits(
+        dense, seed=seed, checkpoint=folder / CHECKPOINT, on_step=on_step
+    )
+    inputs = dense.recipe.checked_on[0][:1]
+    report = analyze(sculpture.model, inputs, method="bidirectional")
+    files = write(folder, sculpture, report)
+    mean = task.training.pixels.float().mean(dim=0).view(SIDE, 2 * SIDE)
+    axes = plot.pixels(
+        report.graph,
+        report.hierarchy,
+        shape=(SIDE, SIDE),
+        frames=2,
+        background=mean.numpy(),
+    )
+    plot.save(axes, folder / "pixels.png")
+    return Finished(
+        sculpture,
+        report,
+        {**files, "pixels.png": "the pixels that are still read, by module"},
+        f"on {len(task.validation.pixels)} validation images",
+    )
+
+
+def _on(device: str, model: nn.Module) -> nn.Module:
+    """Put a model on a device."""
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = "cpu and cuda" if torch.cuda.is_available() else "cpu"
+        raise ModelError(
+            f"device must be one that torch can use here, got {device!r}: this machine "
+            f"has {there}."
+        ) from error
+
+
+def _load(model: nn.Module, path: Path) -> None:
+    """Take up the network that was trained before."""
+    tensors = load_kept(path).tensors
+    own = {name: value.shape for name, value in model.state_dict().items()}
+    if {name: value.shape for name, value in tensors.items()} != own:
+        raise CheckpointError(
+            f"{path} must hold the dense network of this run, but it holds another: "
+            "choose another folder."
+        )
+    model.load_state_dict(tensors)
