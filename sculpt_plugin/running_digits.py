@@ -26,7 +26,7 @@ DROP = 0.01
 """How much of the dense network's score may be lost: one point, as in the paper."""
 
 _DENSE_RATE = 2e-3
-_LEFT = tuple(1 - 0.5**turn for turn in range(5))
+_LEFT = tuple(1 - 0.5**turn for turn in range(4))
 _EDGES = tuple(1 - 0.7**turn for turn in range(60))
 
 
@@ -110,7 +110,7 @@ def sculpt_digits(
 ) -> Sculpture:
     """Prune a dense network that has learned a task on digits.
 
-    Half of the units go at a time, to a sixteenth at the least, then three tenths of
+    Half of the units go at a time, to an eighth at the least, then three tenths of
     the edges, each until removing two in a hundred of what is left fails.
 
     Args:

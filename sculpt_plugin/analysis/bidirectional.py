@@ -16,6 +16,7 @@ from sculpt_plugin.analysis.codelength import (
 )
 from sculpt_plugin.analysis.features import reach_by_layer
 from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.sides import sides_and_purposes, wiring_bits
 from sculpt_plugin.analysis.spread import mark, spread, unmark
 from sculpt_plugin.analysis.twins import set_twins_apart
 from sculpt_plugin.errors import GraphError
@@ -23,6 +24,8 @@ from sculpt_plugin.errors import GraphError
 # Bits that exact agreement may cost beyond what it saves before it is called chance: it
 # takes some thirty units without structure to cost as much.
 _BENEFIT_OF_DOUBT = 64.0
+# In a network of so few units a stray edge is as good as any other.
+_FEW_UNITS = 128
 # Most bytes for tables of what the inputs reach at each number of steps.
 _MOST_BYTES = 2**31
 
@@ -112,8 +115,15 @@ def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
     role = _numbered(column.tobytes() for column in reached.T)
     part = _divide(graph, role, _clear_separation)
     if _excess_bits(graph, part) > _BENEFIT_OF_DOUBT:
-        return _divide(graph, np.zeros_like(role), _paying_separation)
-    return _set_inputs_apart(graph, set_twins_apart(graph, part), reached)
+        exact = _divide(graph, np.zeros_like(role), _paying_separation)
+    else:
+        exact = _set_inputs_apart(graph, set_twins_apart(graph, part), reached)
+    if graph.unit_count <= _FEW_UNITS:
+        return exact
+    loose = sides_and_purposes(graph)
+    if loose is None or wiring_bits(graph, exact) < wiring_bits(graph, loose):
+        return exact
+    return loose
 
 
 @dataclass(frozen=True, eq=False)

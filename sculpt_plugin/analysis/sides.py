@@ -1,0 +1,285 @@
+"""Sides from below, purposes from above: the modules of a network with stray edges."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.cluster.hierarchy import linkage
+from scipy.sparse import csgraph
+from scipy.spatial.distance import squareform
+
+from sculpt_plugin.analysis.codelength import log2_choices, naming_bits
+from sculpt_plugin.analysis.graph import LayeredGraph
+
+MIXED = -1
+"""The label of a unit that is on no side, or serves more than one purpose."""
+
+# Most units of which each two are compared, and most groups that are tried.
+_MOST_COMPARED = 2048
+# Bits that it may cost to keep outputs apart that share no unit.
+_BENEFIT_OF_DOUBT = 64.0
+# The share of the edges that joins two modules, as in the paper.
+_JOINED = 0.9
+_MOST_GROUPS = 16
+
+
+def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:
+    """Give each unit the module that describes the wiring best, stray edges and all.
+
+    In a large network one stray edge connects what belongs apart. So the units that
+    read the inputs are grouped by how much they read in common; inputs go with those
+    that read them, and units above with most of what feeds them, as long as that says
+    more than nothing: these are the sides. From above, outputs are grouped by what
+    feeds them, and the units below go with most of what they feed: these are the
+    purposes. Up to some layer units belong to their side, above it to their purpose.
+    The division is taken that makes the wiring shortest to write down; outputs that no
+    unit feeds together have the benefit of the doubt.
+
+    Args:
+        graph: A network without dead units.
+
+    Returns:
+        The module of each unit, numbered from 0, or None where there are too many units
+        to compare.
+
+    Example:
+        Two sides of 20 inputs and 10 units each that read 6 of them, an output for
+        each side, and a stray edge from one side to the other.
+
+        >>> chosen = np.random.default_rng(0)
+        >>> edges = [(0, 59)]
+        >>> for unit in range(40, 60):
+        ...     side = unit // 50
+        ...     read = 20 * side + chosen.choice(20, 6, replace=False)
+        ...     edges += [(int(source), unit) for source in read]
+        ...     edges += [(unit, 60 + side)]
+        >>> graph = LayeredGraph.from_edges((40, 20, 2), edges).live()
+        >>> print(sides_and_purposes(graph)[graph.units(1)])
+        [0 0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 1 1 1 1]
+    """
+    if max(graph.sizes[1], graph.sizes[-1]) > _MOST_COMPARED:
+        return None
+    none = np.full(graph.unit_count, MIXED)
+    purpose = _finest(graph, [_Division(none, found, 0) for found in _purposes(graph)])
+    # The choices are made one after the other: all at once would cost their product.
+    side = _best(graph, [replace(purpose, side=x, top=2) for x in _sides(graph)])
+    tops = range(graph.depth, -1, -1)
+    found = _best(graph, [replace(side, top=top) for top in tops])
+    return _joined(graph, found.label(graph))
+
+
+@dataclass(frozen=True, eq=False)
+class _Division:
+    """One way to divide a network.
+
+    Attributes:
+        side: The side of each unit.
+        purpose: The purpose of each unit.
+        top: The first layer whose units belong to their purpose.
+    """
+
+    side: Int[np.ndarray, " unit"]
+    purpose: Int[np.ndarray, " unit"]
+    top: int
+
+    def label(self, graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
+        """Give each unit its module."""
+        below = (graph.layer_of < self.top) & (self.side != MIXED)
+        label = np.where(below, self.side, self.purpose + 2 + self.side.max())
+        return np.unique(label, return_inverse=True)[1]
+
+    def bits(self, graph: LayeredGraph) -> float:
+        """Give the bits it takes to write the network down."""
+        # So that sums in another order are equal.
+        return round(wiring_bits(graph, self.label(graph)), 6)
+
+    def shares_no_unit(self, graph: LayeredGraph) -> bool:
+        """Tell whether each unit feeds outputs of one purpose only."""
+        into = graph.layer_of[graph.adjacency.indices] == graph.depth - 1
+        feeds = self.purpose[graph.edge_sources[into]]
+        return bool((feeds == self.purpose[graph.adjacency.indices[into]]).all())
+
+
+def _best(graph: LayeredGraph, divisions: Sequence[_Division]) -> _Division:
+    """Take the division that needs the fewest bits, of equal ones the first."""
+    return min(divisions, key=lambda division: division.bits(graph))
+
+
+def _finest(graph: LayeredGraph, divisions: Sequence[_Division]) -> _Division:
+    """Take the best division, or the finest in which outputs share no unit.
+
+    Where each unit feeds one output, knowing the outputs apart hardly saves a bit, and
+    yet they are.
+    """
+    best = _best(graph, divisions)
+    most = best.bits(graph) + _BENEFIT_OF_DOUBT
+    apart = [x for x in divisions if x.shares_no_unit(graph) and x.bits(graph) <= most]
+    # Coarse ones come first.
+    return apart[-1] if apart else best
+
+
+def _joined(
+    graph: LayeredGraph, label: Int[np.ndarray, " unit"]
+) -> Int[np.ndarray, " unit"]:
+    """Join two modules where one feeds hardly anything else, and little else feeds it.
+
+    This is the paper's rule for joining clusters of neighbouring layers.
+    """
+    count = int(label.max()) + 1
+    links = np.zeros((count, count))
+    ends = label[graph.edge_sources], label[graph.adjacency.indices]
+    np.add.at(links, ends, 1)
+    np.fill_diagonal(links, 0)
+    feeds = links / np.maximum(links.sum(axis=1, keepdims=True), 1)
+    fed = links / np.maximum(links.sum(axis=0, keepdims=True), 1)
+    one, other = np.nonzero((feeds > _JOINED) & (fed > _JOINED))
+    whole = sparse.coo_array((np.ones(len(one)), (one, other)), shape=links.shape)
+    found = csgraph.connected_components(whole, directed=False)[1]
+    return found[label].astype(np.int64)
+
+
+def wiring_bits(graph: LayeredGraph, label: Int[np.ndarray, " unit"]) -> float:
+    """Tell how many bits it takes to write a network down by its modules.
+
+    First which unit is in which module, layer by layer; then, for each two layers, how
+    many edges run between any two modules; then which of all possible ones they are.
+    Few edges among many possible ones, such as stray ones, cost little more than
+    themselves, so the modules need not be perfectly apart to be worth knowing.
+
+    Args:
+        graph: A network.
+        label: The module of each unit, from 0.
+
+    Returns:
+        The bits.
+
+    Example:
+        Two inputs and two outputs, each connected to its own: knowing nothing, two of
+        four possible edges must be named; knowing all, how many run between any two.
+
+        >>> graph = LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])
+        >>> print(round(wiring_bits(graph, np.zeros(4, dtype=int)), 3))
+        2.585
+    """
+    count = int(label.max()) + 1
+    place = graph.layer_of * count + label
+    size = np.bincount(place, minlength=graph.depth * count)
+    naming = sum(
+        naming_bits(np.bincount(label[graph.units(layer)]))
+        for layer in range(graph.depth)
+    )
+    links = place[graph.edge_sources] * len(size) + place[graph.adjacency.indices]
+    found, edges = np.unique(links, return_counts=True)
+    source, target = np.divmod(found, len(size))
+    choosing = log2_choices(size[source] * size[target], edges).sum()
+    groups = np.count_nonzero(size.reshape(graph.depth, count), axis=1)
+    between = (source // count) * graph.depth + target // count
+    spreading = 0.0
+    for pair in np.unique(between).tolist():
+        below, above = divmod(pair, graph.depth)
+        blocks = int(groups[below] * groups[above])
+        total = int(edges[between == pair].sum())
+        spreading += float(
+            log2_choices(np.array([total + blocks - 1]), np.array([blocks - 1]))[0]
+        )
+    return float(naming + choosing + spreading)
+
+
+def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
+    """Give each unit its side, for each number of sides."""
+    first = graph.units(1)
+    feeders = graph.adjacency.tocsc().T.tocsr()
+    found = []
+    for group in _groupings(feeders[first][:, graph.units(0)]):
+        side = np.full(graph.unit_count, MIXED)
+        side[first] = group
+        # An input goes with those that read it, a unit above with what feeds it.
+        _follow(side, graph.adjacency, graph.units(0), first)
+        for layer in range(2, graph.depth):
+            _follow(
+                side, feeders, graph.units(layer), slice(0, graph.units(layer).start)
+            )
+        found.append(side)
+    return found
+
+
+def _purposes(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
+    """Give each unit its purpose, for each number of purposes."""
+    last = graph.units(graph.depth - 1)
+    feeders = graph.adjacency.tocsc().T.tocsr()
+    found = []
+    for group in _groupings(feeders[last]):
+        purpose = np.full(graph.unit_count, MIXED)
+        purpose[last] = group
+        for layer in range(graph.depth - 2, -1, -1):
+            units = graph.units(layer)
+            _follow(purpose, graph.adjacency, units, slice(units.stop, last.stop))
+        found.append(purpose)
+    return found
+
+
+def _groupings(reads: sparse.csr_array) -> list[Int[np.ndarray, " unit"]]:
+    """Group units by how much they read in common, into one group, two, and so on."""
+    count = reads.shape[0]
+    if count == 1:
+        return [np.zeros(1, dtype=np.int64)]
+    binary = (reads != 0).astype(np.float64)
+    common = (binary @ binary.T).toarray()
+    length = np.sqrt(np.maximum(common.diagonal(), 1))
+    apart = 1 - common / np.outer(length, length)
+    np.fill_diagonal(apart, 0)
+    # A symmetric table to the last bit, and no distance below zero.
+    apart = np.maximum((apart + apart.T) / 2, 0)
+    tree = linkage(squareform(apart, checks=False), method="average")
+    return [_cut(tree, groups) for groups in range(1, min(count, _MOST_GROUPS) + 1)]
+
+
+def _cut(tree: Float[np.ndarray, "merge 4"], groups: int) -> Int[np.ndarray, " unit"]:
+    """Replay the first merges of a tree, until so many groups are left."""
+    count = len(tree) + 1
+    label = np.arange(count)
+    members = {unit: [unit] for unit in range(count)}
+    for number, (one, other) in enumerate(tree[: count - groups, :2].astype(int)):
+        members[count + number] = members.pop(int(one)) + members.pop(int(other))
+    for number, units in enumerate(members.values()):
+        label[units] = number
+    return label
+
+
+def _follow(
+    label: Int[np.ndarray, " unit"],
+    neighbours: sparse.csr_array,
+    units: slice,
+    among: slice,
+) -> None:
+    """Give units the label of most of their neighbours, in place, where that is one.
+
+    It is where a unit's neighbours are told in fewer bits as so many with that label,
+    and some stray ones, than as any.
+    """
+    kinds = int(label.max()) + 1
+    known = label[among]
+    table = sparse.csr_array(
+        (
+            np.ones(np.count_nonzero(known != MIXED)),
+            (np.flatnonzero(known != MIXED), known[known != MIXED]),
+        ),
+        shape=(len(known), kinds),
+    )
+    links = (neighbours[units][:, among] != 0).astype(np.float64)
+    votes = np.rint((links @ table).toarray()).astype(np.int64)
+    degree = np.rint(links.sum(axis=1)).astype(np.int64)
+    chosen = votes.argmax(axis=1)
+    agree = votes[np.arange(len(votes)), chosen]
+    size = np.bincount(known[known != MIXED], minlength=kinds)[chosen]
+    any_of = log2_choices(np.full(len(degree), len(known)), degree)
+    told = (
+        log2_choices(size, agree)
+        + log2_choices(len(known) - size, degree - agree)
+        + np.where(agree < degree, np.log2(degree + 1), 0)
+    )
+    tied = (votes == agree[:, None]).sum(axis=1) > 1
+    clear = (degree > 0) & ~tied & (told <= any_of)
+    label[units] = np.where(clear, chosen, MIXED)
