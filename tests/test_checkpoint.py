@@ -229,3 +229,35 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(CheckpointError, match="cannot be written: Permission denied"):
         search(checkpoint=tmp_path)
+
+
+def test_a_run_on_live_parts_goes_on_to_the_same_bits(tmp_path):
+    settings = {"compacting": True, "finest": 0.1, "checkpoint": tmp_path / "c"}
+    plain = search(compacting=True, finest=0.1)
+    turns = len(plain.record)
+
+    for turn in range(3, turns, 9):
+
+        def crash(step, last=turn):
+            if step.turn == last:
+                raise Crash
+
+        with pytest.raises(Crash):
+            search(on_step=crash, **settings)
+    resumed = search(**settings)
+
+    assert same(resumed, plain)
+    assert decisions(resumed.record) == decisions(plain.record)
+    assert resumed.density < 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"compacting": True}, "there compacting is False, here it is True"),
+        ({"finest": 0.1}, "there finest is 0.0, here it is 0.1"),
+    ],
+)
+def test_a_run_that_removes_otherwise_is_refused(undisturbed, changes, message):
+    with pytest.raises(CheckpointError, match=message):
+        search(checkpoint=undisturbed[1], **changes)

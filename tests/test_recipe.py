@@ -396,3 +396,16 @@ def test_diverging_mini_batches_are_an_error(batch_size):
 
     with pytest.raises(TrainError, match="must stay finite, got nan"):
         recipe(batch_size=batch_size, early_accept=0.5).train(model)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("extra", [[], [nn.BatchNorm1d(8)]])
+def test_first_training_tells_of_each_epoch(batch_size, extra):
+    told = []
+    model = network(*copy.deepcopy(extra))
+
+    recipe(first_epochs=3, batch_size=batch_size).prepare(
+        model, on_epoch=lambda epoch, epochs: told.append((epoch, epochs))
+    )
+
+    assert told == [(1, 3), (2, 3), (3, 3)]

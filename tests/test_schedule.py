@@ -98,7 +98,7 @@ def test_a_step_below_one_removes_one_at_a_time() -> None:
         # A share of less than one is one.
         ([(98, True), (99, False)], 0.1, None),
         # A success is never the end.
-        ([(50, True), (60, False), (55, True)], 0.9, 60),
+        ([(50, True), (60, True)], 0.9, 70),
         ([(100, True)], 0.1, None),
     ],
 )
@@ -113,7 +113,9 @@ def test_stage_ends_where_the_smallest_share_fails(attempts, finest, expected):
 def test_smallest_share_only_shortens_the_search(total, step, most, finest):
     def attempts(finest):
         tried = []
-        while (count := next_count(step, tried, total=total, finest=finest)) is not None:
+        while (
+            count := next_count(step, tried, total=total, finest=finest)
+        ) is not None:
             tried.append((count, count <= most))
         return tried
 

@@ -222,11 +222,12 @@ def _purposes(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
 
 def _groupings(reads: sparse.csr_array) -> list[Int[np.ndarray, " unit"]]:
     """Group units by how much they read in common, into one group, two, and so on."""
-    count = reads.shape[0]
+    ones = np.ones(len(reads.indices))
+    read = sparse.csr_array((ones, reads.indices, reads.indptr), shape=reads.shape)
+    common = (read @ read.T).toarray()
+    count = len(common)
     if count == 1:
         return [np.zeros(1, dtype=np.int64)]
-    binary = (reads != 0).astype(np.float64)
-    common = (binary @ binary.T).toarray()
     length = np.sqrt(np.maximum(common.diagonal(), 1))
     apart = 1 - common / np.outer(length, length)
     np.fill_diagonal(apart, 0)

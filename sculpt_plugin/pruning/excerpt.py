@@ -19,23 +19,7 @@ from sculpt_plugin.pruning.compaction import (
 )
 from sculpt_plugin.pruning.masks import Masks
 from sculpt_plugin.randomness import seeded
-
-
-@dataclass(frozen=True, eq=False)
-class ReadSome:
-    """A forward pre-hook that hands on some of the inputs; a class, so that it pickles.
-
-    Attributes:
-        columns: The inputs that the model reads, along the last axis.
-    """
-
-    columns: Int[Tensor, " input"]
-
-    def __call__(self, module: nn.Module, inputs: tuple) -> tuple:
-        """Leave the other inputs out."""
-        values, *others = inputs
-        columns = self.columns.to(values.device)
-        return (values.index_select(-1, columns), *others)
+from sculpt_plugin.training.columns import ReadSome
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +121,9 @@ def _cut_inputs(
         part = whole[name].detach()[:, columns.to(whole[name].device)]
         needed = whole[name].requires_grad
         _set_weight(layer, nn.Parameter(part, requires_grad=needed))
-    handle = small.register_forward_pre_hook(ReadSome(columns))
+    handle = small.register_forward_pre_hook(
+        ReadSome(columns.to(next(small.parameters()).device))
+    )
     try:
         check_same(expected, [trial_outputs(small, trial) for trial in trials])
     except (ModelError, RuntimeError):
@@ -149,7 +135,7 @@ def _cut_inputs(
     return dict.fromkeys(readers, columns)
 
 
-def _set_weight(layer: nn.Linear, weight: nn.Parameter) -> None:
+def _set_weight(layer: nn.Linear, weight: Tensor) -> None:
     """Give a layer the weights of other inputs, in place."""
     layer.weight = weight
     layer.in_features = weight.shape[1]

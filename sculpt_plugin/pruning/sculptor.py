@@ -125,7 +125,8 @@ def sculpt(
             as the paper does, which takes many turns on a large network.
         compacting: Whether `train` and `evaluate` are given a copy cut to the units and
             inputs that are still alive, which costs what is left. They must use the
-            model they are given, and nothing of the one that is sculpted.
+            model they are given, and nothing of the one that is sculpted. Edges into
+            units that nothing reads become zero, and so go first.
         ignore: Names of layers whose units and edges must stay. Edges from units below
             them that go are still lost.
         seed: Turn `t` starts from random numbers named by `seed` and `t`. The caller's

@@ -1,7 +1,6 @@
 """A recipe: data that fit the memory, and how a network learns them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -9,12 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from sculpt_plugin.errors import DataError, ModelError, TrainError, one_line
-from sculpt_plugin.training.flat_adam import (
-    FlatParameters,
-    flattened,
-    start_adam,
-    step_adam,
+from sculpt_plugin.training.best_epoch import (
+    BestEpoch,
+    as_one_vector,
+    better,
+    put_buffers,
+    reached,
+    switched,
 )
+from sculpt_plugin.training.columns import hands_on
+from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
 from sculpt_plugin.training.mini_batches import train_in_batches
 
 
@@ -182,6 +185,15 @@ class Recipe:
             validation=pair,
         )
 
+    def _of_columns(self, columns: Tensor) -> "Recipe":
+        """Give the recipe with some of the inputs."""
+        clean, wanted = self.checked_on
+        return replace(
+            self,
+            inputs=self.inputs.index_select(-1, columns),
+            validation=(clean.index_select(-1, columns), wanted),
+        )
+
     def noisy(self, generator: torch.Generator) -> Tensor:
         """Draw the inputs of one epoch."""
         return self._with_noise(self.inputs, generator)
@@ -204,9 +216,9 @@ class Recipe:
         clean, _ = here.checked_on
         # One sample again and again: other statistics than those of the whole set.
         others = here.inputs[:1].expand_as(here.inputs)
-        with torch.no_grad(), _mode(model, training=True):
+        with torch.no_grad(), switched(model, training=True):
             together = model(torch.cat([others, clean]))[len(others) :]
-            with _mode(model, training=False):
+            with switched(model, training=False):
                 alone = model(clean)
         return bool(torch.allclose(together, alone, rtol=1e-4, atol=1e-6))
 
@@ -221,52 +233,58 @@ class Recipe:
         """Train the model, and leave it with the weights of its best epoch."""
         here = self.on_device_of(model)
         kept = [buffer.clone() for buffer in model.buffers()]
-        here._outputs(model, *here.checked_on)
+        clean, wanted = here.checked_on
+        here._outputs(model, clean[: self.batch_size], wanted[: self.batch_size])
         told = on_epoch or (lambda epoch, epochs: None)
-        with _training(model) as flat:
-            best = _Best(None, flat.values.clone(), kept)
+        # Noise is drawn for all inputs, also for those that the model does not read.
+        with (
+            hands_on(model, wanted=not self.noise) as columns,
+            as_one_vector(model) as flat,
+        ):
+            here = here if columns is None else here._of_columns(columns)
+            best = BestEpoch(None, flat.values.clone(), kept)
             if self.batch_size is None:
-                _put(model, kept)
+                put_buffers(model, kept)
                 best = here._in_one_batch(model, flat, best, epochs, enough, told)
             else:
                 best = here._in_batches(model, flat, best, epochs, enough, told)
             flat.values.copy_(best.values)
-        _put(model, best.buffers)
+        put_buffers(model, best.buffers)
 
     def _in_one_batch(
         self,
         model: nn.Module,
         flat: FlatParameters,
-        best: "_Best",
+        best: BestEpoch,
         epochs: int,
         enough: float | None,
         on_epoch: Callable[[int, int], object],
-    ) -> "_Best":
+    ) -> BestEpoch:
         """Train with one step an epoch; give the best epoch."""
         clean, wanted = self.checked_on
         count = len(self.targets)
         apart = self.sees_rows_apart(model)
-        _put(model, best.buffers)
+        put_buffers(model, best.buffers)
         generator = torch.Generator().manual_seed(self.seed)
         moments = start_adam(flat)
         for epoch in range(epochs + 1):
             inputs = self.noisy(generator)
             looks = self.looks(epoch, epochs) or (enough is not None and epoch > 0)
             if looks and not apart:
-                with torch.no_grad(), _mode(model, training=False):
+                with torch.no_grad(), switched(model, training=False):
                     seen = model(clean)
-                best = _better(best, _rank(self, seen, wanted), flat, model)
+                best = better(best, _rank(self, seen, wanted), flat, model)
             if looks and apart:
                 # Masks act in the forward pass, so the copy taken after it has
                 # zeros where the model does.
                 outputs = model(torch.cat([inputs, clean]))
                 seen, outputs = outputs.detach()[count:], outputs[:count]
-                best = _better(best, _rank(self, seen, wanted), flat, model)
-            elif epoch == epochs or _reached(best, enough):
+                best = better(best, _rank(self, seen, wanted), flat, model)
+            elif epoch == epochs or reached(best, enough):
                 break
             else:
                 outputs = model(inputs)
-            if epoch == epochs or _reached(best, enough):
+            if epoch == epochs or reached(best, enough):
                 break
             self.loss(outputs, self.targets).backward()
             step_adam(
@@ -283,11 +301,11 @@ class Recipe:
         self,
         model: nn.Module,
         flat: FlatParameters,
-        best: "_Best",
+        best: BestEpoch,
         epochs: int,
         enough: float | None,
         on_epoch: Callable[[int, int], object],
-    ) -> "_Best":
+    ) -> BestEpoch:
         """Train with a step for each mini-batch; give the best epoch."""
         clean, wanted = self.checked_on
 
@@ -300,11 +318,11 @@ class Recipe:
         def after_epoch(epoch: int) -> bool:
             nonlocal best
             if self.looks(epoch, epochs) or enough is not None:
-                with torch.no_grad(), _mode(model, training=False):
+                with torch.no_grad(), switched(model, training=False):
                     seen = model(clean)
-                best = _better(best, _rank(self, seen, wanted), flat, model)
+                best = better(best, _rank(self, seen, wanted), flat, model)
             on_epoch(epoch, epochs)
-            return _reached(best, enough)
+            return reached(best, enough)
 
         generator = torch.Generator().manual_seed(self.seed)
         train_in_batches(
@@ -322,7 +340,7 @@ class Recipe:
 
     def _outputs(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         """Run the model without a gradient; refuse outputs that cannot be scored."""
-        with torch.no_grad(), _mode(model, training=False):
+        with torch.no_grad(), switched(model, training=False):
             outputs = model(inputs)
         found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)
         try:
@@ -335,38 +353,6 @@ class Recipe:
         return outputs
 
 
-def _reached(best: "_Best", enough: float | None) -> bool:
-    """Tell whether the best epoch is good enough to stop."""
-    return enough is not None and best.rank is not None and best.rank[0] >= enough
-
-
-@dataclass(frozen=True, eq=False)
-class _Best:
-    """The best epoch so far: its rank, its parameters and its buffers."""
-
-    rank: tuple[float, float] | None
-    values: Tensor
-    buffers: list[Tensor]
-
-
-def _better(
-    best: _Best, rank: tuple[float, float], flat: FlatParameters, model: nn.Module
-) -> _Best:
-    """Take over the model as it is, if it is the best so far."""
-    if best.rank is not None and rank < best.rank:
-        return best
-    # In the same memory: a copy of its own each time would be slower.
-    best.values.copy_(flat.values)
-    return _Best(rank, best.values, [buffer.clone() for buffer in model.buffers()])
-
-
-def _put(model: nn.Module, buffers: list[Tensor]) -> None:
-    """Set a model's buffers."""
-    with torch.no_grad():
-        for buffer, value in zip(model.buffers(), buffers, strict=True):
-            buffer.copy_(value)
-
-
 def _rank(recipe: Recipe, outputs: Tensor, targets: Tensor) -> tuple[float, float]:
     """What makes an epoch better: a higher score, then a lower loss."""
     loss = float(recipe.loss(outputs, targets))
@@ -376,22 +362,3 @@ def _rank(recipe: Recipe, outputs: Tensor, targets: Tensor) -> tuple[float, floa
             "weights that are not finite."
         )
     return float(recipe.score(outputs, targets)), -loss
-
-
-@contextmanager
-def _training(model: nn.Module) -> Iterator[FlatParameters]:
-    """Set a model up to be trained as one flat vector."""
-    with torch.enable_grad(), _mode(model, training=True), flattened(model) as flat:
-        yield flat
-
-
-@contextmanager
-def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Switch a model to training or to evaluation, and leave it as it was."""
-    modes = [module.training for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in zip(model.modules(), modes, strict=True):
-            module.training = mode
