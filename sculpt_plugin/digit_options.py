@@ -62,6 +62,19 @@ def digit_task(
         return digits(name, data=data, download=download, on_progress=status.update)
 
 
+def digit_folder(console: "Console", data: Path | None, *, download: bool) -> Path:
+    """Give the folder that has MNIST, with the images of all tasks put together.
+
+    Raises:
+        BadParameter: There is no folder to find MNIST in.
+        TaskError: MNIST is not there.
+    """
+    for name in DIGIT_TASKS:
+        digit_task(console, name, data, download=download)
+    assert data is not None  # checked above
+    return data
+
+
 def for_digits() -> None:
     """Set torch up for networks of this size, in this process.
 

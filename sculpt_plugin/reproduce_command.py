@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sculpt_plugin.options import Json, Out, Quiet
+from sculpt_plugin.digit_options import Data, Download, digit_folder, only_for
+from sculpt_plugin.options import Json, Quiet
 from sculpt_plugin.terminal import (
     Interrupted,
     console_for,
@@ -21,6 +22,7 @@ from sculpt_plugin.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sculpt_plugin.reproducing.digit_cells import DigitCellDone
     from sculpt_plugin.reproducing.reproduce import CellDone
     from sculpt_plugin.tasks import Family
 
@@ -29,17 +31,29 @@ _FAMILIES: "tuple[Family, ...]" = ("exemplar", "reuse", "overlap", "hierarchy")
 
 def reproduce(
     family: Annotated[
-        Literal["exemplar", "reuse", "overlap", "hierarchy"] | None,
-        typer.Argument(help="One family of tasks; all four if left out."),
+        Literal["exemplar", "reuse", "overlap", "hierarchy", "digits"] | None,
+        typer.Argument(
+            help="One family of tasks; all four Boolean ones if left out. The one on "
+            "digits takes a night."
+        ),
     ] = None,
-    out: Out = Path("sculpt-reproduce"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for all results; sculpt-reproduce, or "
+            "sculpt-reproduce-digits, if left out.",
+            readable=False,
+        ),
+    ] = None,
+    data: Data = None,
+    download: Download = False,
     jobs: Annotated[
         int, typer.Option(min=1, help="Spread the work over so many processes.")
     ] = 1,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the paper's Boolean experiments and judge them. Can be resumed.
+    """Run the paper's experiments and judge them. Can be resumed.
 
     What is done is never done again: with another family the folder grows, and with
     another version of the detectors its networks are judged anew.
@@ -51,10 +65,16 @@ def reproduce(
     from sculpt_plugin.reproducing.results import judge_folder
     from sculpt_plugin.reproducing.tables import to_json, to_terminal, write
 
-    families = _FAMILIES if family is None else (family,)
     # From here on an interrupt can say how to go on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     console = console_for(json=json, quiet=quiet)
+    if family == "digits":
+        out = out or Path("sculpt-reproduce-digits")
+        _digits(console, out, data, download=download, jobs=jobs, json=json)
+        return
+    only_for("digits", {"--data": data, "--download": download or None})
+    out = out or Path("sculpt-reproduce")
+    families = _FAMILIES if family is None else (family,)
     try:
         with _progress(console) as watch:
             run(experiments.cells(families), out, jobs=jobs, on_cell=watch)
@@ -73,14 +93,53 @@ def reproduce(
     say_next(console, "sculpt", "sweep", "4,2,4")
 
 
+def _digits(
+    console: "Console",
+    out: Path,
+    data: Path | None,
+    *,
+    download: bool,
+    jobs: int,
+    json: bool,
+) -> None:
+    """Run the experiments on digits and judge them."""
+    from sculpt_plugin.reproducing.digit_cells import digit_cells, reproduce_digits
+    from sculpt_plugin.reproducing.digit_results import judge_digit_folder
+    from sculpt_plugin.reproducing.digit_tables import (
+        digits_to_json,
+        digits_to_terminal,
+        write_digits,
+    )
+
+    cells = digit_cells()
+    # Says what is missing before anything begins.
+    folder = digit_folder(console, data, download=download)
+    try:
+        with _progress(console) as watch:
+            reproduce_digits(cells, out, data=folder, jobs=jobs, on_cell=watch)
+        rows = judge_digit_folder(out, cells)
+    except KeyboardInterrupt:
+        raise Interrupted(out) from None
+    words = ["sculpt", "reproduce", "digits", "--data", str(data), "--jobs", str(jobs)]
+    files = write_digits(rows, out, command=shlex.join(words))
+    if json:
+        typer.echo(digits_to_json(rows))
+        return
+    console.print(digits_to_terminal(rows))
+    say_files(console, out, files)
+    say_next(console, "sculpt", "run", "digits-hierarchical", "--data", str(data))
+
+
 @contextmanager
-def _progress(console: "Console") -> "Iterator[Callable[[CellDone], None]]":
+def _progress(
+    console: "Console",
+) -> "Iterator[Callable[[CellDone | DigitCellDone], None]]":
     """Show all cells as one bar, with the cell that is done and the time left."""
     # Cells differ: only over many of them is their pace a good guess.
     bar = long_bar(console, period=3600)
     row = bar.add_task("", total=1.0, said="cells that are done are kept", clock="")
 
-    def watch(now: "CellDone") -> None:
+    def watch(now: "CellDone | DigitCellDone") -> None:
         cell = now.outcome.cell
         layers = "-".join(map(str, cell.hidden))
         bar.update(

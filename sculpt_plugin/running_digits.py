@@ -200,7 +200,7 @@ def run_digits(
     axes = plot.pixels(
         report.graph,
         report.hierarchy,
-        shape=(SIDE, SIDE),
+        shape=(SIDE, 2 * SIDE),
         frames=2,
         background=mean.numpy(),
     )
