@@ -23,7 +23,12 @@ if TYPE_CHECKING:
         EdgeSensitivity,
         UnitSensitivity,
     )
-    from sculpt_plugin.pruning.keeping import load_masks, save_masks
+    from sculpt_plugin.pruning.keeping import (
+        load_masks,
+        save_compacted,
+        save_masks,
+    )
+    from sculpt_plugin.pruning.kernels import WholeKernels
     from sculpt_plugin.pruning.masks import Masks, attach
     from sculpt_plugin.pruning.record import Step
     from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
@@ -52,6 +57,7 @@ __all__ = [
     "TaskModule",
     "Trace",
     "UnitSensitivity",
+    "WholeKernels",
     "analyze",
     "attach",
     "compact",
@@ -64,6 +70,7 @@ __all__ = [
     "load_model",
     "plot",
     "read",
+    "save_compacted",
     "save_masks",
     "schedule",
     "sculpt",
@@ -91,6 +98,7 @@ _HOMES = {
     "TaskModule": "analysis.hierarchy",
     "Trace": "analysis.trace",
     "UnitSensitivity": "pruning.importance",
+    "WholeKernels": "pruning.kernels",
     "analyze": "report",
     "attach": "pruning.masks",
     "compact": "pruning.compaction",
@@ -99,6 +107,7 @@ _HOMES = {
     "load_masks": "pruning.keeping",
     "load_model": "loading",
     "read": "analysis.trace",
+    "save_compacted": "pruning.keeping",
     "save_masks": "pruning.keeping",
     "sculpt": "pruning.sculptor",
     "sculpt_task": "running",

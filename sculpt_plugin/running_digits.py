@@ -25,7 +25,7 @@ DENSE = "dense.safetensors"
 DROP = 0.01
 """How much of the dense network's score may be lost: one point, as in the paper."""
 
-_DENSE_RATE = 2e-3
+_DENSE_RATE = 1e-3
 _LEFT = tuple(1 - 0.5**turn for turn in range(4))
 _EDGES = tuple(1 - 0.7**turn for turn in range(60))
 

@@ -28,7 +28,7 @@ def digit_learning(
     The paper trains 40 to 120 epochs at a constant rate of 0.001 and without weight
     decay. A high rate that falls needs few epochs; and decay is what makes separation
     show, since it takes away edges that do no harm but serve nothing. A dense network
-    wants a lower rate at first, 0.002.
+    wants the paper's lower rate at first.
 
     Args:
         task: What is learned.
