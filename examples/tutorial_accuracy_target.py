@@ -23,7 +23,7 @@ from sculpt_plugin.loading import load_model
 # The network and its data
 # ------------------------
 # 1,797 digits of 8 x 8 pixels: 1,000 to train on, 400 to prune by, and the rest to
-# judge the result on, which no decision has seen.
+# judge the result on, which no decision has seen. Needs ``pip install scikit-learn``.
 
 images, labels = map(torch.tensor, load_digits(return_X_y=True))
 images = images.float().view(-1, 1, 8, 8) / 16

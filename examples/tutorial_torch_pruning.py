@@ -21,7 +21,7 @@ import sculpt_plugin as sp
 # %%
 # A network that reads digits
 # ---------------------------
-# 1,797 handwritten digits of 8 x 8 pixels, of which the last 597 are for testing.
+# 1,797 digits of 8 x 8 pixels, the last 597 for testing (``pip install scikit-learn``).
 
 digits = load_digits()
 images = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sculpt_plugin.loading import LoadedModel
     from sculpt_plugin.report import Report
 
+_CHAIN = "read as a chain, a ReLU between each two layers; --model builds any other"
+"""What a state dict does not tell, and is taken for granted."""
+
 
 def analyze(
     file: Annotated[
@@ -175,6 +178,8 @@ def analyze(
     if masks is not None:
         exports.save_masks(report, loaded.model, masks)
     _show(report, json=json, quiet=quiet)
+    if loaded.origin == "state dict" and file.is_file():
+        console_for(json=json, quiet=quiet or json).print(_CHAIN, style="dim")
     if verify:
         covered.check_verified(report.evidence["coverage"])
     if strict:
@@ -187,17 +192,10 @@ def analyze(
 
 def _show(report: "Report", *, json: bool, quiet: bool) -> None:
     """Print a report, and what it rests on."""
-    from rich.text import Text
-
-    from sculpt_plugin import covered
-
     if json:
         typer.echo(report.to_json())
         return
-    console = console_for(json=json, quiet=quiet)
-    console.print(report)
-    for line in covered.lines(report.evidence["coverage"]):
-        console.print(Text(line, style="dim"), soft_wrap=True)
+    console_for(json=json, quiet=quiet).print(report)
 
 
 def _check_targets(source: Path, targets: Sequence[Path]) -> None:

@@ -86,5 +86,5 @@ def _check_same(
             raise CheckpointError(
                 f"{folder} belongs to another run: there {name} is {found.get(name)}, "
                 f"here it is {wanted.get(name)}. Use the same settings, or another "
-                "folder."
+                "folder (with --out)."
             )

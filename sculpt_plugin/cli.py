@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Prune a network to an accuracy threshold, and read its modules off the rest.",
     epilog="Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 refused a file "
     "that asks for code to be run, 130 interrupted.",

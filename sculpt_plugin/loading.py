@@ -194,7 +194,8 @@ def _unpickled(path: Path) -> object:
         raise LoadingError(
             f"{shown(path)} must be a file that torch.save wrote, but could not be "
             f"unpickled ({summary(error)}). If a class is missing, run where it can "
-            f"be imported."
+            "be imported; one of a script's own, in __main__, never can: save the "
+            "state dict there, and build the model with --model pkg.mod:factory."
         ) from None
 
 

@@ -2,7 +2,10 @@
 
 Needs matplotlib (`pip install "sculpt_plugin[plot]"`), which is imported by the first
 picture and not before. The figures are matplotlib objects of their own: pyplot, its
-backend and its settings are never touched, so no display is needed either.
+backend and its settings are never touched, so no display is needed either. That is why
+`pyplot.show()` knows nothing of them: `save(ax, "layers.png")` writes a figure to a
+file, and one to be shown is opened before and its axes are passed,
+`_, ax = pyplot.subplots()` and `layered(graph, hierarchy, ax=ax)`.
 """
 
 from collections.abc import Mapping, Sequence

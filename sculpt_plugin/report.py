@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import nn
 
+from sculpt_plugin import covered as coverage
 from sculpt_plugin.analysis.chain import outputs_alike_in
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
@@ -30,7 +31,8 @@ SCHEMA = "sculpt-report/1"
 class Report:
     """The modules of a network, how they were found, and what that rests on.
 
-    Printed with rich, it is a tree of its modules, level by level.
+    Printed with rich, it is a tree of its modules, level by level, with how much of the
+    model it covers.
 
     Attributes:
         graph: All units and edges, dead ones included.
@@ -143,7 +145,12 @@ class Report:
             f"{self.graph.edge_count:,} edges"
             f"{self._approximated_line()}{self._second_opinion_line()}"
         )
-        return Group(ModuleTree(self.graph, self.hierarchy), Text(rest, "dim"))
+        found = self.evidence["coverage"]
+        covers = coverage.lines(found) if found else ()
+        return Group(
+            ModuleTree(self.graph, self.hierarchy),
+            *(Text(line, "dim") for line in (rest, *covers)),
+        )
 
     def _approximated_line(self) -> str:
         """Say in one line what is not exact."""

@@ -8,7 +8,6 @@ import typer
 
 from sculpt_plugin.arguments import whole_numbers
 from sculpt_plugin.digit_options import (
-    DIGIT_TASKS,
     Data,
     Device,
     Download,
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from sculpt_plugin.tasks import DigitTask
 
 SCHEMA = "sculpt-run/1"
+UNIT_STEP, EDGE_STEP = 5.0, 1.0
+WITNESS = "witnesses: this network alone; a sweep asks many, and may say otherwise"
 DEMO_UNIT_STEP, DEMO_EDGE_STEP, DEMO_SEED = 50.0, 1.5, 0
 
 
@@ -46,13 +47,13 @@ def run(
     unit_step: Annotated[
         float | None,
         typer.Option(
-            help="Per cent of all units to remove per turn; 65 if left out. Digits "
+            help="Per cent of all units to remove per turn; 5 if left out. Digits "
             "have a schedule of their own."
         ),
     ] = None,
     edge_step: Annotated[
         float | None,
-        typer.Option(help="Per cent of all edges to remove per turn; 1.5 if left out."),
+        typer.Option(help="Per cent of all edges to remove per turn; 1 if left out."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Names the random numbers.")
@@ -77,7 +78,7 @@ def run(
                 f"{name} must be above 0 and at most 100 per cent, got {step:g}."
             )
     console = console_for(json=json, quiet=quiet)
-    if task in DIGIT_TASKS:
+    if task.startswith("digits"):
         only_for(f"tasks other than {task}", given)
         widths = whole_numbers(hidden or "784,784", name="--hidden", example="784,784")
         task_made = digit_task(console, task, data, download=download)
@@ -91,10 +92,16 @@ def run(
         )
         widths = whole_numbers(hidden or "24,24", name="--hidden", example="24,24")
         finished, folder = _run(
-            console, task, widths, unit_step or 65, edge_step or 1.5, seed, out
+            console,
+            task,
+            widths,
+            unit_step or UNIT_STEP,
+            edge_step or EDGE_STEP,
+            seed,
+            out,
         )
     _show(console, finished, folder, json=json)
-    if task in DIGIT_TASKS:
+    if task.startswith("digits"):
         say_next(console, "sculpt", "reproduce", "digits", "--data", str(data))
     else:
         say_next(
@@ -116,7 +123,7 @@ def demo(
     steps = (DEMO_UNIT_STEP, DEMO_EDGE_STEP)
     finished, folder = _run(console, "6,3,3,3", (24, 24), *steps, DEMO_SEED, out)
     _show(console, finished, folder, json=json)
-    say_next(console, "sculpt", "run", "4,2,4", "--unit-step", "35", "--seed", "1")
+    say_next(console, "sculpt", "run", "4,2,4")
 
 
 def _run(
@@ -203,6 +210,7 @@ def _show(
         f"in {told['turns']} turns; score {told['score']:.4g} {told['scored_on']}.\n"
     )
     console.print(finished.report)
+    console.print(WITNESS, style="dim")
     console.print()
     say_files(console, folder, finished.files)
 

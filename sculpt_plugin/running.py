@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sculpt_plugin import html, plot, store
+from sculpt_plugin.analysis.modules import Method
 from sculpt_plugin.claim import claim
-from sculpt_plugin.errors import ThresholdError
+from sculpt_plugin.errors import TaskError, ThresholdError
 from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
@@ -39,9 +40,10 @@ def sculpt_task(
     task: Task,
     *,
     hidden: Sequence[int] = (24, 24),
-    unit_step: float = 65,
-    edge_step: float = 1.5,
+    unit_step: float = 5,
+    edge_step: float = 1,
     seed: int = 0,
+    method: Method = "agglomerative",
     checkpoint: Path | None = None,
     on_step: Callable[[Step], Any] | None = None,
 ) -> tuple[Sculpture, Report]:
@@ -53,6 +55,7 @@ def sculpt_task(
         unit_step: Per cent of all hidden units to remove per turn.
         edge_step: Per cent of all edges to remove per turn.
         seed: Names the random numbers.
+        method: How modules are found, as `analyze` takes it.
         checkpoint: A folder, so that a run that was killed can go on.
         on_step: Called with each `Step` as soon as it is decided.
 
@@ -60,7 +63,7 @@ def sculpt_task(
         The sparse network with its record, and its modules.
 
     Raises:
-        TaskError: There is no such network.
+        TaskError: There is no such network, or `task` is only the name of one.
         ThresholdError: The dense network does not learn the task.
 
     Example:
@@ -69,6 +72,11 @@ def sculpt_task(
         >>> sculpture.score
         1.0
     """
+    if not isinstance(task, Task):
+        raise TaskError(
+            f"task must be a Task, got {task!r}: pass tasks.get(NAME) for one of the "
+            "paper's, or a Task of your own."
+        )
     how = learning(task, hidden=hidden, seed=seed)
     model = mlp(task, hidden=tuple(hidden), seed=seed)
     how.prepare(model)
@@ -95,7 +103,7 @@ def sculpt_task(
         checkpoint=checkpoint,
         on_step=on_step,
     )
-    return sculpture, analyze(model, inputs)
+    return sculpture, analyze(model, inputs, method=method)
 
 
 def run_task(
@@ -103,8 +111,8 @@ def run_task(
     folder: str | Path,
     *,
     hidden: Sequence[int] = (24, 24),
-    unit_step: float = 65,
-    edge_step: float = 1.5,
+    unit_step: float = 5,
+    edge_step: float = 1,
     seed: int = 0,
     on_step: Callable[[Step], Any] | None = None,
 ) -> Finished:
@@ -184,7 +192,7 @@ def write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:
     }
     for name, axes in pictures.items():
         plot.save(axes, folder / name)
-    html.write(report, folder / "report.html")
+    html.write(report, folder / "report.html", title=folder.resolve().name)
     return {
         "report.html": "modules and hierarchy, to explore in a browser",
         "report.json": "modules and hierarchy, for programs",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sculpt_plugin.digit_options import DIGIT_TASKS
 from sculpt_plugin.options import Json, Quiet
 from sculpt_plugin.terminal import console_for, say_next
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 SCHEMA = "sculpt-tasks/1"
 _WIDE = 60
+_BESIDES = (
+    "modules: those of the task itself, to compare a report with\n"
+    f"{' and '.join(DIGIT_TASKS)}: on MNIST, with --data"
+)
 
 
 def tasks(json: Json = False, quiet: Quiet = False) -> None:
@@ -29,6 +34,7 @@ def tasks(json: Json = False, quiet: Quiet = False) -> None:
         return
     console = console_for(json=json, quiet=quiet)
     console.print(_table(found, wide=console.width >= _WIDE))
+    console.print(_BESIDES, style="dim")
     say_next(console, "sculpt", "run", "4,2,4")
 
 

@@ -212,7 +212,8 @@ def explained(error: Exception) -> tuple[str, int]:
         command = getattr(getattr(error, "ctx", None), "command_path", typed)
         # Some versions of typer leave in what their own checker calls an error.
         said = message().rstrip(".").replace("Value error, ", "")
-        return f"{said}. See: {command} --help", getattr(error, "exit_code", 2)
+        stop = "" if said.endswith("?") else "."
+        return f"{said}{stop} See: {command} --help", getattr(error, "exit_code", 2)
     if isinstance(error, OSError):
         where = error.filename or "Standard output"
         reason = error.strerror or one_line(error)

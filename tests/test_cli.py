@@ -79,7 +79,7 @@ def test_the_same_command_again_trains_no_more_and_ends_the_same(finished, sculp
     report = json.loads((finished / "report.json").read_text())
     code, out, _ = sculpt("run", "4,1,4", "--hidden", "12", "--out", finished)
     assert code == 0
-    assert "modules on 2 levels" in out
+    assert "One module: no structure here\n" in out
     assert (finished / "checkpoint" / "record.jsonl").read_bytes() == before
     assert json.loads((finished / "report.json").read_text()) == report
 
@@ -261,6 +261,20 @@ def test_wrong_usage_is_said_without_a_traceback(
     assert message in err
     assert "Traceback" not in err
     assert err.count("\n") == 1
+
+
+def test_a_chain_that_only_the_weights_tell_of_is_said_to_be_one(sculpt, tmp_path):
+    torch.save(halves().state_dict(), tmp_path / "state.pt")
+    torch.save(halves(), tmp_path / "whole.pt")
+    assert "read as a chain" in sculpt("analyze", tmp_path / "state.pt")[1]
+    assert "read as a chain" not in sculpt("analyze", tmp_path / "whole.pt")[1]
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["run", "-h"], ["analyze", "-h"]])
+def test_help_has_a_short_name(sculpt, arguments):
+    code, out, _ = sculpt(*arguments)
+    assert code == 0
+    assert out.startswith("Usage: sculpt")
 
 
 def test_control_characters_in_names_stay_out_of_the_terminal(sculpt, tmp_path):

@@ -49,6 +49,12 @@ def found_in(network: dict[str, Any]) -> Witness:
     return graph, detect(graph, **{name: network[name] for name in settings})
 
 
+def test_a_consensus_prints_in_one_line() -> None:
+    assert repr(consensus([HALVES, WHOLE, DEEPER])) == (
+        "Consensus(3 networks, 2 groups of inputs, 2 of outputs, 2 modules)"
+    )
+
+
 def test_majority_of_networks_of_different_depth_decides() -> None:
     found = consensus([HALVES, WHOLE, DEEPER])
     assert found.inputs.groups() == ((0, 1), (2, 3))

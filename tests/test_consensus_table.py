@@ -20,7 +20,7 @@ def printed() -> str:
 
 def test_table_counts_the_networks_and_names_the_nearest(printed: str) -> None:
     assert "Consensus of 3 networks" in printed
-    assert "network 0 is nearest to all" in printed
+    assert "network 0 of 0-2 is nearest to all" in printed
 
 
 @pytest.mark.parametrize(

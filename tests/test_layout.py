@@ -31,13 +31,13 @@ ALLOWED = {
     "pruning": GROUND | {"coupling", "training"},
     "drawing": {"errors", "analysis", "pruning"},
     "plot": {"errors", "analysis", "pruning", "drawing"},
-    "report": GROUND | {"analysis", "drawing"},
+    "report": GROUND | {"analysis", "covered", "drawing"},
     "covered": {"errors", "files"},
     "exporting": GROUND | {"analysis", "coupling", "drawing", "pruning"},
     "export": GROUND | {"analysis", "exporting", "pruning", "report"},
     "interactive": {"errors", "analysis", "covered", "drawing", "exporting"},
     "html": GROUND | {"export", "exporting", "interactive", "report"},
-    "running": GROUND | {"html", "tasks", "pruning", "plot", "report"},
+    "running": GROUND | {"analysis", "html", "tasks", "pruning", "plot", "report"},
     "running_digits": GROUND
     | {"plot", "pruning", "report", "running", "tasks", "training"},
     "reproducing": GROUND

@@ -34,6 +34,11 @@ def printed(report):
     return console.file.getvalue()
 
 
+def test_what_is_printed_ends_with_what_was_covered():
+    *_, last = printed(analyze(two_halves(), torch.zeros(1, 4))).splitlines()
+    assert last == "covered: 100 % of 23 parameters exactly"
+
+
 def test_the_report_has_the_keys_of_its_format():
     report = analyze(two_halves(), torch.zeros(1, 4)).to_dict()
     assert list(report) == KEYS

@@ -62,7 +62,7 @@ def test_the_folder_grows_from_one_family_to_all(sculpt, tmp_path):
 
 
 def test_an_unknown_family_is_wrong_usage(sculpt, tmp_path):
-    code, _, err = sculpt("reproduce", "digits", "--out", tmp_path / "out")
+    code, _, err = sculpt("reproduce", "letters", "--out", tmp_path / "out")
     assert code == 2
     assert err.count("\n") == 1
     assert "overlap" in err

@@ -29,6 +29,13 @@ def test_the_result_holds_the_score_with_few_edges(found):
     assert found.density < 0.2
 
 
+def test_what_is_printed_says_how_much_is_left_and_how_good_it_is(found):
+    kept, total = found.masks.edge_count, found.masks.edge_total
+    assert repr(found) == (
+        f"Sculpture({kept} of {total} edges kept, score=1, min_score=1)"
+    )
+
+
 def test_masked_entries_are_zero_and_no_hook_stays(found):
     for name, keep in found.masks.keep.items():
         assert (found.model.get_parameter(name)[~keep] == 0).all()

@@ -48,6 +48,11 @@ def test_narrow_terminal_keeps_names_and_headers_whole(sculpt):
     assert "outputs" in out and "modules" in out
 
 
+def test_tasks_on_digits_are_named_and_what_they_need(sculpt):
+    _, out, _ = sculpt()
+    assert "digits-hierarchical and digits-pair: on MNIST, with --data\n" in out
+
+
 def test_next_command_is_the_last_line(sculpt):
     assert sculpt()[1].endswith("\nNext: sculpt run 4,2,4\n")
 

@@ -1,14 +1,16 @@
 """What the terminal shows while a run or a sweep goes on."""
 
 import io
+import sys
 from dataclasses import replace
 
 import pytest
+import typer
 from rich.console import Console
 
 from sculpt_plugin.pruning.grid import Progress
 from sculpt_plugin.pruning.record import Step
-from sculpt_plugin.terminal import progress, sweep_progress
+from sculpt_plugin.terminal import explained, progress, sweep_progress
 
 STEP = Step("units", 1, 4, 6, 10, score=1.0, accepted=True, density=0.4, seconds=0.1)
 
@@ -65,3 +67,12 @@ def test_narrow_terminal_has_words_and_no_bar(shown) -> None:
     with progress(Console(file=shown, width=40)) as watch:
         watch.step(STEP)
     assert shown.getvalue().strip() == "units 6 of 10 left, score 1.000"
+
+
+@pytest.mark.parametrize(
+    ("said", "ended"), [("Is it so?", "Is it so? See:"), ("It is.", "It is. See:")]
+)
+def test_a_sentence_of_typer_keeps_its_own_end(said, ended, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["sculpt"])
+    text, code = explained(typer.BadParameter(said))
+    assert (ended in text, code) == (True, 2)

@@ -7,6 +7,7 @@ TUTORIALS = (
     "tutorial_torch_pruning.py",
     "tutorial_resume.py",
     "tutorial_sweep_consensus.py",
+    "tutorial_digits.py",
     "tutorial_accuracy_target.py",
     "tutorial_lightning.py",
 )

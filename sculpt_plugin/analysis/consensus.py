@@ -69,7 +69,7 @@ class SharedGroups:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Consensus:
     """What the witnesses have in common.
 
@@ -91,6 +91,14 @@ class Consensus:
     modules: tuple[SharedModule, ...]
     nearness: Float[np.ndarray, " witness"]
     edge_counts: Int[np.ndarray, " witness"]
+
+    def __repr__(self) -> str:
+        """Say how much was found."""
+        inputs, outputs = (len(x.groups()) for x in (self.inputs, self.outputs))
+        return (
+            f"Consensus({self.witness_count} networks, {inputs} groups of inputs, "
+            f"{outputs} of outputs, {len(self.modules)} modules)"
+        )
 
     @property
     def representative(self) -> int:

@@ -59,14 +59,16 @@ def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:
         >>> print(sides_and_purposes(graph)[graph.units(1)])
         [0 0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 1 1 1 1]
     """
-    if max(graph.sizes[1], graph.sizes[-1]) > _MOST_COMPARED:
+    first = _first_readers(graph)
+    if max(graph.sizes[first], graph.sizes[-1]) > _MOST_COMPARED:
         return None
-    none = np.full(graph.unit_count, MIXED)
-    purpose = _finest(graph, [_Division(none, found, 0) for found in _purposes(graph)])
+    whole = np.zeros(graph.unit_count, dtype=np.int64)
+    purposes = [_Division(whole, found, 0) for found in _purposes(graph)]
+    # Far below the outputs a purpose may be chance: it counts from where it pays.
+    purpose = _finest(graph, [_from_best_layer(graph, found) for found in purposes])
     # The choices are made one after the other: all at once would cost their product.
-    side = _best(graph, [replace(purpose, side=x, top=2) for x in _sides(graph)])
-    tops = range(graph.depth, -1, -1)
-    found = _best(graph, [replace(side, top=top) for top in tops])
+    sides = [replace(purpose, side=x, top=first + 1) for x in _sides(graph)]
+    found = _from_best_layer(graph, _best(graph, sides))
     return _joined(graph, found.label(graph))
 
 
@@ -107,6 +109,12 @@ def _best(graph: LayeredGraph, divisions: Sequence[_Division]) -> _Division:
     return min(divisions, key=lambda division: division.bits(graph))
 
 
+def _from_best_layer(graph: LayeredGraph, division: _Division) -> _Division:
+    """Let units belong to their purpose from the layer on from which it is best."""
+    tops = range(graph.depth, -1, -1)
+    return _best(graph, [replace(division, top=top) for top in tops])
+
+
 def _finest(graph: LayeredGraph, divisions: Sequence[_Division]) -> _Division:
     """Take the best division, or the finest in which outputs share no unit.
 
@@ -125,17 +133,19 @@ def _joined(
 ) -> Int[np.ndarray, " unit"]:
     """Join two modules where one feeds hardly anything else, and little else feeds it.
 
-    This is the paper's rule for joining clusters of neighbouring layers.
+    This is the paper's rule for joining clusters of neighbouring layers; a cluster is
+    what a module has in a layer.
     """
     count = int(label.max()) + 1
-    links = np.zeros((count, count))
-    ends = label[graph.edge_sources], label[graph.adjacency.indices]
+    cluster = graph.layer_of * count + label
+    links = np.zeros((graph.depth * count,) * 2)
+    ends = cluster[graph.edge_sources], cluster[graph.adjacency.indices]
     np.add.at(links, ends, 1)
-    np.fill_diagonal(links, 0)
     feeds = links / np.maximum(links.sum(axis=1, keepdims=True), 1)
     fed = links / np.maximum(links.sum(axis=0, keepdims=True), 1)
     one, other = np.nonzero((feeds > _JOINED) & (fed > _JOINED))
-    whole = sparse.coo_array((np.ones(len(one)), (one, other)), shape=links.shape)
+    joins = (np.ones(len(one)), (one % count, other % count))
+    whole = sparse.coo_array(joins, shape=(count, count))
     found = csgraph.connected_components(whole, directed=False)[1]
     return found[label].astype(np.int64)
 
@@ -167,7 +177,7 @@ def wiring_bits(graph: LayeredGraph, label: Int[np.ndarray, " unit"]) -> float:
     place = graph.layer_of * count + label
     size = np.bincount(place, minlength=graph.depth * count)
     naming = sum(
-        naming_bits(np.bincount(label[graph.units(layer)]))
+        naming_bits(np.unique(label[graph.units(layer)], return_counts=True)[1])
         for layer in range(graph.depth)
     )
     links = place[graph.edge_sources] * len(size) + place[graph.adjacency.indices]
@@ -187,9 +197,15 @@ def wiring_bits(graph: LayeredGraph, label: Int[np.ndarray, " unit"]) -> float:
     return float(naming + choosing + spreading)
 
 
+def _first_readers(graph: LayeredGraph) -> int:
+    """Give the first layer above the inputs that has units."""
+    return next(layer for layer in range(1, graph.depth) if graph.sizes[layer])
+
+
 def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
     """Give each unit its side, for each number of sides."""
-    first = graph.units(1)
+    lowest = _first_readers(graph)
+    first = graph.units(lowest)
     feeders = graph.adjacency.tocsc().T.tocsr()
     found = []
     for group in _groupings(feeders[first][:, graph.units(0)]):
@@ -197,7 +213,7 @@ def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
         side[first] = group
         # An input goes with those that read it, a unit above with what feeds it.
         _follow(side, graph.adjacency, graph.units(0), first)
-        for layer in range(2, graph.depth):
+        for layer in range(lowest + 1, graph.depth):
             _follow(
                 side, feeders, graph.units(layer), slice(0, graph.units(layer).start)
             )

@@ -52,7 +52,8 @@ def consensus_table(found: Consensus) -> "rich.console.RenderableType":
             _named("S", module.used_by),
         )
     groups.caption_justify = "left"
-    groups.caption = f"network {found.representative} is nearest to all"
+    last = found.witness_count - 1
+    groups.caption = f"network {found.representative} of 0-{last} is nearest to all"
     return Group(groups, modules)
 
 

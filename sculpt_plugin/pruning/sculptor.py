@@ -58,6 +58,13 @@ class Sculpture:
     _example_inputs: Inputs = field(repr=False)
     _ignore: tuple[str, ...] = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Say what is kept and how good it is."""
+        return (
+            f"Sculpture({self.masks.edge_count} of {self.masks.edge_total} edges kept, "
+            f"score={self.score:.4g}, min_score={self.min_score:.4g})"
+        )
+
     @property
     def score(self) -> float:
         """The score of the last accepted turn."""
@@ -110,7 +117,8 @@ def sculpt(
         train: Trains the model it is given for one turn, with a fresh optimizer. It
             must call `model(...)` itself, which keeps what is pruned at zero.
         evaluate: Gives the score of the model it is given; higher is better.
-        batches: Yields `(inputs, targets)` to measure importances on, afresh each time.
+        batches: Yields `(inputs, targets)` to measure importances on, afresh each time:
+            a DataLoader, or a list such as `[(inputs, targets)]`.
         loss: `loss(outputs, targets)`, the mean or the sum over a batch.
         min_score: The score to hold. Give this or `max_drop`.
         max_drop: How much of the unpruned model's score may be lost.

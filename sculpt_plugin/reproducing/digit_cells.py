@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, cast
 
 import joblib
@@ -153,6 +154,9 @@ def reproduce_digits(
             digits(task, data=data)
         found = {cell: find_digits(out, cell) for cell in cells}
         todo = [cell for cell in cells if found[cell] is None]
+        for cell in set(cells) - set(todo):
+            # It may have been killed before it could clear up.
+            rmtree(out / CELLS / cell.name, ignore_errors=True)
         for outcome in _work(todo, out / CELLS, Path(data), jobs):
             found[outcome.cell] = outcome
             if on_cell is not None:
@@ -201,10 +205,6 @@ def run_digit_cell(cell: DigitCell, folder: Path, data: Path) -> DigitOutcome:
         dense_seconds=trained - began,
         seconds=ended - trained,
     )
-    for path in (*(place / "checkpoint").iterdir(), place / DENSE):
-        path.unlink()
-    (place / "checkpoint").rmdir()
-    place.rmdir()
     return _noted(outcome, folder)
 
 
@@ -238,7 +238,8 @@ def read_digit_network(out: Path, cell: DigitCell) -> Witness:
 
 
 def _noted(outcome: DigitOutcome, folder: Path) -> DigitOutcome:
-    """Write down what a cell came to."""
+    """Write down what a cell came to; then what it could go on from is not needed."""
     path = folder / f"{outcome.cell.name}.json"
     store.write_bytes(path, (json.dumps(asdict(outcome), indent=1) + "\n").encode())
+    rmtree(folder / outcome.cell.name, ignore_errors=True)
     return outcome

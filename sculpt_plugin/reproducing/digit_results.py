@@ -9,6 +9,7 @@ from statistics import fmean
 import numpy as np
 from jaxtyping import Int
 
+from sculpt_plugin.analysis.consensus import consensus
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.modules import detect
 from sculpt_plugin.reproducing.digit_cells import (
@@ -17,6 +18,7 @@ from sculpt_plugin.reproducing.digit_cells import (
     read_digit_network,
 )
 from sculpt_plugin.reproducing.judging import same_partition
+from sculpt_plugin.reproducing.witnesses import Witness
 
 FRAME, ROW = 28, 56
 PAPER_INPUTS = {2: 0.0, 3: 0.0, 4: 1.0, 5: 1.0}
@@ -56,6 +58,8 @@ class DigitRow:
         on_their_side: The share of pixels in their digit's module, on average.
         outputs: The share of networks with the right modules of outputs.
         middle: The share in which no hidden unit is in a module of its own kind.
+        vote: Whether the groups of inputs and of outputs are right that most of the
+            networks stand for (`consensus`).
         dense_score: The score before pruning, on average.
         density: The density, on average.
         sparsest: The density of the sparsest.
@@ -69,6 +73,7 @@ class DigitRow:
     on_their_side: float
     outputs: float
     middle: float
+    vote: bool
     dense_score: float
     density: float
     sparsest: float
@@ -102,8 +107,7 @@ def judge_digits(
     inputs, outputs = label[graph.units(0)], label[graph.units(graph.depth - 1)]
     live = inputs >= 0
     frame = (np.arange(len(inputs)) % ROW >= FRAME).astype(int)
-    hierarchical = len(outputs) == 3
-    truth = [2, 3, 4] if hierarchical else [0] * 10 + [1] * 10
+    truth = _true_outputs(len(outputs))
     ends = set(inputs[live].tolist()) | set(outputs.tolist())
     hidden = label[graph.sizes[0] : graph.unit_count - graph.sizes[-1]]
     return DigitVerdict(
@@ -125,6 +129,28 @@ def _on_their_side(
         own = [c for m, c in zip(modules, counts, strict=True) if c > others[m]]
         right += max(own, default=0)
     return float(right / len(label))
+
+
+def _right_by_vote(networks: Sequence[Witness]) -> bool:
+    """Tell whether what the networks say together is right."""
+    graphs = [network.graph for network in networks]
+    said = consensus(
+        [
+            (graph, detect(graph, method="bidirectional", alike=network.alike))
+            for graph, network in zip(graphs, networks, strict=True)
+        ]
+    )
+    live = said.inputs.label >= 0
+    frame = said.inputs.channel[live] % ROW >= FRAME
+    truth = _true_outputs(graphs[0].sizes[-1])
+    return same_partition(
+        said.inputs.label[live].tolist(), frame.tolist()
+    ) and same_partition(said.outputs.label.tolist(), truth)
+
+
+def _true_outputs(count: int) -> list[int]:
+    """Group the outputs: three bits are apart, of 20 outputs ten say each digit."""
+    return [0, 1, 2] if count == 3 else [0] * 10 + [1] * 10
 
 
 def judge_digit_folder(
@@ -159,6 +185,7 @@ def judge_digit_folder(
                 on_their_side=fmean(v.on_their_side for v in verdicts),
                 outputs=fmean(v.outputs for v in verdicts),
                 middle=fmean(v.middle for v in verdicts),
+                vote=_right_by_vote(networks),
                 dense_score=fmean(x.dense_score for x in done),
                 density=fmean(x.density for x in done),
                 sparsest=min(x.density for x in done),

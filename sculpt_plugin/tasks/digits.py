@@ -53,7 +53,7 @@ class DigitTask:
 
     @property
     def input_count(self) -> int:
-        """How many inputs a network for it has: one for each pixel."""
+        """How many inputs a network for it has, one for each pixel."""
         return 2 * SIDE * SIDE
 
     @property
@@ -80,14 +80,14 @@ class DigitTask:
 
     @property
     def input_label(self) -> tuple[int, ...]:
-        """For each pixel the true module: that of its frame."""
+        """For each pixel the true module, that of its frame."""
         return tuple(
             frame for _ in range(SIDE) for frame in (0, 1) for _ in range(SIDE)
         )
 
     @property
     def output_label(self) -> tuple[int, ...]:
-        """For each output the true module: each bit's own, or that of its digit."""
+        """For each output the true module, each bit's own or that of its digit."""
         if self.name == "digits-hierarchical":
             return (2, 3, 4)
         return (0,) * 10 + (1,) * 10
@@ -242,10 +242,25 @@ def _mnist(
 
     try:
         mnist = MNIST(str(data), train=training)
-    except (OSError, RuntimeError, ValueError) as error:
+        if mnist.data.shape != (len(mnist.targets), SIDE, SIDE):
+            raise ValueError(
+                f"images of shape {list(mnist.data.shape)} "
+                f"for {len(mnist.targets)} labels"
+            )
+        if missing := set(range(10)) - set(mnist.targets.tolist()):
+            raise ValueError(f"no image of a {min(missing)}")
+    # torchvision asserts some of it, and looks some up.
+    except (
+        AssertionError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise TaskError(
-            f"The MNIST in {data} must be readable, and is not: {one_line(error)}. "
-            "Fetch it again."
+            f"The MNIST in {data} must be readable, and is not: "
+            f"{one_line(error)}. Fetch it again."
         ) from error
     return mnist.data, mnist.targets
 
