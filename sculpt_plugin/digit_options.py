@@ -53,13 +53,15 @@ def digit_task(
     """
     from sculpt_plugin.tasks import digits
 
-    if data is None:
+    if data is None and name in DIGIT_TASKS:
         raise typer.BadParameter(
             "--data must name the folder that has MNIST; add --download to fetch it "
             "there: --data mnist --download."
         )
     with console.status("reading digits") as status:
-        return digits(name, data=data, download=download, on_progress=status.update)
+        return digits(
+            name, data=data or "", download=download, on_progress=status.update
+        )
 
 
 def digit_folder(console: "Console", data: Path | None, *, download: bool) -> Path:

@@ -192,8 +192,9 @@ def save_as_module(name, kind, monkeypatch):
 
 def test_the_report_ends_with_what_was_covered(sculpt, halves):
     out = sculpt("m.pt")[1]
-    *_, covered, following = out.splitlines()
+    *_, covered, chain, following = out.splitlines()
     assert covered == "covered: 100 % of 23 parameters exactly"
+    assert chain.startswith("read as a chain, a ReLU between each two layers")
     assert following == "Next: sculpt analyze m.pt --html report.html"
 
 

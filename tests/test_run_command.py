@@ -136,8 +136,8 @@ PAIR = ("run", "digits-pair")
         (("run", "4,1,4", "--data", "data"), 2, "--data is only for tasks on digits"),
         (("run", "4,1,4", "--download"), 2, "--download is only for tasks on digits"),
         (("run", "4,1,4", "--device", "cpu"), 2, "--device is only for tasks on dig"),
-        (("run", "digits-nonsense", "--data", "data"), 2, "--data is only for"),
-        (("run", "digits-nonsense"), 1, "digits-nonsense"),
+        (("run", "digits-nonsense", "--data", "data"), 1, "must be one of digits-hi"),
+        (("run", "digits-nonsense"), 1, "digits-pair, got 'digits-nonsense'"),
     ],
 )
 def test_wrong_options_for_digits_are_one_line(

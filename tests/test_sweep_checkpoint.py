@@ -238,7 +238,7 @@ def test_a_damaged_file_is_named_in_one_line(undisturbed, tmp_path):
 def test_models_one_by_one_go_on_too(tmp_path, monkeypatch):
     steps = {"seeds": (3,), "unit_steps": (0.4,), "edge_steps": (0.2,), "lanes": False}
     expected = small(None, **steps)
-    real, calls = module.try_alone, []
+    real, calls = module.alone.try_alone, []
 
     def sometimes(*args):
         calls.append(1)
@@ -247,7 +247,7 @@ def test_models_one_by_one_go_on_too(tmp_path, monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(module, "_SECONDS", 0.0)
-    monkeypatch.setattr(module, "try_alone", sometimes)
+    monkeypatch.setattr(module.alone, "try_alone", sometimes)
     with pytest.raises(KeyboardInterrupt):
         small(tmp_path, **steps)
     found = small(tmp_path, **steps)
