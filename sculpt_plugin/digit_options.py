@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sculpt_plugin.task_names import DIGIT_TASKS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sculpt_plugin.tasks import DigitTask
-
-DIGIT_TASKS = ("digits-hierarchical", "digits-pair")
-"""The names, without loading torch for them."""
 
 Data = Annotated[
     Path | None,

@@ -1,5 +1,6 @@
 """The names of the tasks for shell completion, without loading torch for them."""
 
+DIGIT_TASKS = ("digits-hierarchical", "digits-pair")
 _NAMES = (
     "4,2,4",
     "4,1,2,16",
@@ -11,8 +12,7 @@ _NAMES = (
         for shape in ("8,2", "7,3,2", "6,3,2", "5,3,2", "4,1,2,2", "8,2,1,2")
         for count in (2, 4, 8, 12, 16)
     ),
-    "digits-hierarchical",
-    "digits-pair",
+    *DIGIT_TASKS,
 )
 
 

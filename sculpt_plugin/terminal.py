@@ -127,6 +127,8 @@ def progress(console: "Console") -> Iterator[Watch]:
     def settle() -> None:
         for name, said in reached.items():
             bar.update(rows[name], said=said)
+            if bar.tasks[rows[name]].stop_time is None:
+                bar.stop_task(rows[name])
 
     with bar:
         try:

@@ -106,7 +106,7 @@ def test_what_was_written_is_read_back(whole):
 
 def test_what_is_done_is_not_done_again(whole, data, monkeypatch):
     folder, outcomes = whole
-    monkeypatch.setattr(module, "run_digit_cell", None)
+    monkeypatch.setattr(module, "run_digit_cell", pytest.fail)
     seen = []
     again = reproduce_digits(CELLS, folder, data=data, on_cell=seen.append)
     assert again == outcomes

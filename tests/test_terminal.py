@@ -57,6 +57,17 @@ def test_run_ends_on_what_was_kept_and_not_on_the_trial_after_it(
     assert "undone" not in shown.getvalue()
 
 
+def test_the_clock_of_a_stage_stops_when_the_next_begins(shown) -> None:
+    now = [0.0]
+    clock = Console(file=shown, width=120, get_time=lambda: now[0])
+    with progress(clock) as watch:
+        for second, stage in ((0, "units"), (60, "edges"), (90, "edges")):
+            now[0] = float(second)
+            watch.step(replace(STEP, stage=stage))
+    times = [line.split()[-1] for line in shown.getvalue().splitlines() if line]
+    assert times == ["0:01:00", "0:00:30"]
+
+
 def test_run_that_fails_before_its_first_turn_shows_nothing(console, shown) -> None:
     with pytest.raises(ValueError), progress(console):
         raise ValueError("at once")

@@ -18,11 +18,11 @@ MIXED = -1
 
 # Most units of which each two are compared, and most groups that are tried.
 _MOST_COMPARED = 2048
+_MOST_GROUPS = 16
 # Bits that it may cost to keep outputs apart that share no unit.
 _BENEFIT_OF_DOUBT = 64.0
 # The share of the edges that joins two modules, as in the paper.
 _JOINED = 0.9
-_MOST_GROUPS = 16
 
 
 def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:

@@ -2,19 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, cast
+from typing import Any
 
-import joblib
 import torch
 
 from sculpt_plugin import store
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import CheckpointError, ThresholdError, one_line
+from sculpt_plugin.reproducing.spreading import spread
 from sculpt_plugin.reproducing.witnesses import (
     Witness,
     read_witnesses,
@@ -134,8 +134,8 @@ def reproduce_digits(
         cells: What to do.
         out: Where everything goes: a new folder, an empty one, or one of this kind.
         data: A folder with MNIST.
-        jobs: How many processes work side by side, each with one thread and half a GiB
-            of memory.
+        jobs: How many processes work side by side, each with one thread and up to
+            two GiB of memory.
         on_cell: Called whenever a cell is done.
 
     Returns:
@@ -144,6 +144,7 @@ def reproduce_digits(
     Raises:
         CheckpointError: The folder is in other use, or cannot be written.
         TaskError: MNIST is not in the folder.
+        TrainError: A worker process died.
     """
     out = Path(out)
     claim(out, SETTINGS, {"format": FORMAT}, reached=[CELLS], kind="an earlier run's")
@@ -157,24 +158,15 @@ def reproduce_digits(
         for cell in set(cells) - set(todo):
             # It may have been killed before it could clear up.
             rmtree(out / CELLS / cell.name, ignore_errors=True)
-        for outcome in _work(todo, out / CELLS, Path(data), jobs):
+        folder = out / CELLS
+        calls = [(cell, folder, Path(data)) for cell in todo]
+        for outcome in spread(run_digit_cell, calls, jobs=jobs, kept=folder):
             found[outcome.cell] = outcome
             if on_cell is not None:
                 done = [cell for cell in cells if found[cell] is not None]
                 share = sum(c.cost for c in done) / sum(c.cost for c in cells)
                 on_cell(DigitCellDone(outcome, len(done), len(cells), share))
     return tuple(outcome for outcome in found.values() if outcome is not None)
-
-
-def _work(
-    todo: Sequence[DigitCell], folder: Path, data: Path, jobs: int
-) -> Iterator[DigitOutcome]:
-    """Yield outcomes as they come."""
-    pool = joblib.Parallel(
-        n_jobs=jobs, pre_dispatch="n_jobs", return_as="generator_unordered"
-    )
-    work = pool(joblib.delayed(run_digit_cell)(cell, folder, data) for cell in todo)
-    yield from cast(Iterator[DigitOutcome], work)
 
 
 def run_digit_cell(cell: DigitCell, folder: Path, data: Path) -> DigitOutcome:

@@ -19,8 +19,8 @@ from sculpt_plugin.reproducing.digit_cells import (
 )
 from sculpt_plugin.reproducing.judging import same_partition
 from sculpt_plugin.reproducing.witnesses import Witness
+from sculpt_plugin.tasks.digits import SIDE
 
-FRAME, ROW = 28, 56
 PAPER_INPUTS = {2: 0.0, 3: 0.0, 4: 1.0, 5: 1.0}
 PAPER_OUTPUTS = {2: 1.0, 3: 1.0, 4: 0.83, 5: 0.92}
 PAPER_MIDDLE = 0.02
@@ -106,7 +106,7 @@ def judge_digits(
     label = found.label
     inputs, outputs = label[graph.units(0)], label[graph.units(graph.depth - 1)]
     live = inputs >= 0
-    frame = (np.arange(len(inputs)) % ROW >= FRAME).astype(int)
+    frame = (np.arange(len(inputs)) % (2 * SIDE) >= SIDE).astype(int)
     truth = _true_outputs(len(outputs))
     ends = set(inputs[live].tolist()) | set(outputs.tolist())
     hidden = label[graph.sizes[0] : graph.unit_count - graph.sizes[-1]]
@@ -141,7 +141,7 @@ def _right_by_vote(networks: Sequence[Witness]) -> bool:
         ]
     )
     live = said.inputs.label >= 0
-    frame = said.inputs.channel[live] % ROW >= FRAME
+    frame = said.inputs.channel[live] % (2 * SIDE) >= SIDE
     truth = _true_outputs(graphs[0].sizes[-1])
     return same_partition(
         said.inputs.label[live].tolist(), frame.tolist()

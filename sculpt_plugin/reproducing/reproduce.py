@@ -1,17 +1,13 @@
 """The experiments as work: cell by cell, over processes, to be killed at any time."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import joblib
+from typing import Any
 
 from sculpt_plugin import store, tasks
 from sculpt_plugin.claim import claim
-from sculpt_plugin.errors import CheckpointError, TrainError
+from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.reproducing.experiments import Cell
 from sculpt_plugin.reproducing.outcome import (
     Learn,
@@ -20,6 +16,7 @@ from sculpt_plugin.reproducing.outcome import (
     find_outcome,
     run_cell,
 )
+from sculpt_plugin.reproducing.spreading import spread
 
 FORMAT = "sculpt-reproduce/1"
 CELLS, SETTINGS = "cells", "reproduce.json"
@@ -75,7 +72,6 @@ def reproduce(
 
     Example:
         >>> import tempfile
-        >>> from functools import partial
         >>> from sculpt_plugin.reproducing.experiments import Cell
         >>> cell = Cell("4,1,4", (12,), (0.5,), (0.05,), seeds=(0,))
         >>> with tempfile.TemporaryDirectory() as out:
@@ -93,7 +89,8 @@ def reproduce(
             for cell in cells
         }
         todo = [cell for cell in cells if outcomes[cell.name] is None]
-        for outcome in _work(todo, folder, jobs, learn):
+        calls = [(cell, folder, learn) for cell in todo]
+        for outcome in spread(run_cell, calls, jobs=jobs, kept=folder):
             outcomes[outcome.cell.name] = outcome
             if on_cell is not None:
                 done = [cell for cell in cells if outcomes[cell.name] is not None]
@@ -101,30 +98,6 @@ def reproduce(
                 on_cell(CellDone(outcome, len(done), len(cells), share))
     found = [outcomes[cell.name] for cell in cells]
     return tuple(outcome for outcome in found if outcome is not None)
-
-
-def _work(
-    todo: Sequence[Cell], folder: Path, jobs: int, learn: Learn
-) -> Iterator[Outcome]:
-    """Yield outcomes as they come."""
-    # Workers that outlive a killed run end with the cell that they are at.
-    pool = joblib.Parallel(
-        n_jobs=jobs, pre_dispatch="n_jobs", return_as="generator_unordered"
-    )
-    work = cast(
-        Generator[Outcome, None, None],
-        pool(joblib.delayed(run_cell)(cell, folder, learn) for cell in todo),
-    )
-    # Left early, by an error or an interrupt, the workers shall stop as well.
-    with closing(work):
-        try:
-            yield from work
-        except BrokenProcessPool as error:
-            raise TrainError(
-                "All worker processes must live, but one was killed, perhaps for want "
-                f"of memory: the cells that are done are in {folder}. Run the same "
-                "command again, with fewer jobs if memory is short."
-            ) from error
 
 
 def _checked(
