@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,43 @@ from sculpt_plugin.training.recipe import Recipe
 
 FORMAT = "sculpt-digits-run/1"
 DENSE = "dense.safetensors"
-DROP = 0.01
-"""How much of the dense network's score may be lost: one point, as in the paper."""
 
-_DENSE_RATE = 1e-3
-_LEFT = tuple(1 - 0.5**turn for turn in range(4))
-_EDGES = tuple(1 - 0.7**turn for turn in range(60))
+
+@dataclass(frozen=True)
+class Search:
+    """In what steps a network on digits is trained and pruned, and how far.
+
+    Attributes:
+        drop: How much of the dense network's score may be lost: one point, as in the
+            paper.
+        dense_rate: Adam's learning rate, at first, for the dense network.
+        unit_step: The share of the units that goes at a time.
+        unit_turns: How many times units go so. What is left then has enough units to
+            give edges away.
+        edge_step: The share of the edges that goes at a time.
+        finest: A stage ends when removing this share of what is left fails.
+    """
+
+    drop: float = 0.01
+    dense_rate: float = 1e-3
+    unit_step: float = 0.5
+    unit_turns: int = 3
+    edge_step: float = 0.3
+    finest: float = 0.02
+
+    @property
+    def units(self) -> tuple[float, ...]:
+        """The share of the units that is gone after each turn."""
+        return tuple(1 - (1 - self.unit_step) ** k for k in range(self.unit_turns + 1))
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """The same for edges, on to one of millions."""
+        turns = int(log(1e-9) / log(1 - self.edge_step))
+        return tuple(1 - (1 - self.edge_step) ** turn for turn in range(turns))
+
+
+SEARCH = Search()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +71,14 @@ class Dense:
         recipe: How it was trained; turns end at `min_score`.
         score: Its score on the validation images.
         min_score: The score that a sparse network must hold.
+        search: In what steps it is to be pruned.
     """
 
     model: nn.Module
     recipe: Recipe
     score: float
     min_score: float
+    search: Search
 
 
 def learn_digits(
@@ -52,8 +86,7 @@ def learn_digits(
     *,
     hidden: Sequence[int] = (784, 784),
     seed: int = 0,
-    epochs: int = 6,
-    early_accept: bool = True,
+    search: Search | None = None,
     device: str = "cpu",
     kept: Path | None = None,
     on_epoch: Callable[[int, int], Any] | None = None,
@@ -64,8 +97,7 @@ def learn_digits(
         task: What the network learns.
         hidden: Widths of the hidden layers.
         seed: Names the random numbers.
-        epochs: The most epochs of a turn.
-        early_accept: Whether a turn ends as soon as the score holds.
+        search: In what steps it is trained and pruned; `SEARCH` by default.
         device: Where to compute, as torch names it.
         kept: A file that the network is kept in once it is trained, or is taken from.
         on_epoch: Called with each epoch and how many there are.
@@ -79,26 +111,28 @@ def learn_digits(
         CheckpointError: The file is damaged, another network's, or cannot be written.
         ModelError: There is no such device.
     """
+    search = search or SEARCH
     model = _on(device, mlp(task, hidden=tuple(hidden), seed=seed))
-    recipe = digit_learning(task, epochs=epochs, seed=seed).on_device_of(model)
+    recipe = digit_learning(task, seed=seed).on_device_of(model)
     if kept is not None and kept.exists():
         _load(model, kept)
     else:
-        replace(recipe, learning_rate=_DENSE_RATE).prepare(model, on_epoch=on_epoch)
+        first = replace(recipe, learning_rate=search.dense_rate)
+        first.prepare(model, on_epoch=on_epoch)
         if kept is not None:
             save_model(kept, model)
     score = recipe.evaluate(model)
     chance = float(recipe.score(torch.zeros_like(recipe.targets), recipe.targets))
-    if score <= chance + DROP:
+    if score <= chance + search.drop:
         widths = ",".join(map(str, hidden))
         raise ThresholdError(
             f"A network must learn {task.name} before it is pruned, and hidden layers "
             f"of {widths} with seed {seed} reach {score:.1%}, hardly more than chance: "
             "choose wider or fewer hidden layers, or another seed."
         )
-    if early_accept:
-        recipe = replace(recipe, early_accept=score - DROP)
-    return Dense(model, recipe, score, score - DROP)
+    min_score = score - search.drop
+    recipe = replace(recipe, early_accept=min_score)
+    return Dense(model, recipe, score, min_score, search)
 
 
 def sculpt_digits(
@@ -110,9 +144,6 @@ def sculpt_digits(
 ) -> Sculpture:
     """Prune a dense network that has learned a task on digits.
 
-    Half of the units go at a time, to an eighth at the least, then three tenths of
-    the edges, each until removing two in a hundred of what is left fails.
-
     Args:
         dense: The network, changed in place.
         seed: Names the random numbers.
@@ -122,7 +153,7 @@ def sculpt_digits(
     Returns:
         The sparse network with its record.
     """
-    recipe = dense.recipe
+    recipe, search = dense.recipe, dense.search
     return sculpt(
         dense.model,
         recipe.checked_on[0][:2],
@@ -131,9 +162,9 @@ def sculpt_digits(
         batches=recipe.batches,
         loss=recipe.loss,
         min_score=dense.min_score,
-        units=_LEFT,
-        edges=_EDGES,
-        finest=0.02,
+        units=search.units,
+        edges=search.edges,
+        finest=search.finest,
         compacting=True,
         seed=seed,
         checkpoint=checkpoint,

@@ -1,11 +1,10 @@
 """The experiments on digits, on a small MNIST: killed, resumed, kept."""
 
-import json
 from dataclasses import replace
 
 import pytest
 import torch
-from fake_mnist import make_small, write_mnist
+from fake_mnist import SHORT, make_small, write_mnist
 
 from sculpt_plugin import running_digits
 from sculpt_plugin.errors import CheckpointError, TaskError
@@ -38,8 +37,7 @@ def small(place):
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         make_small(patch, place / "cache", training=20, validation=5)
-        patch.setattr(running_digits, "_LEFT", (0.0, 0.5))
-        patch.setattr(running_digits, "_EDGES", (0.0, 0.5, 0.8))
+        patch.setattr(running_digits, "SEARCH", SHORT)
         yield
     torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
@@ -164,14 +162,29 @@ def test_a_cell_that_was_killed_while_it_cleared_up_is_cleared_up(
 
 
 def test_a_network_that_does_not_learn_is_noted_with_why_and_leaves_nothing(
-    data, tmp_path, monkeypatch
+    data, tmp_path
 ):
-    monkeypatch.setattr(running_digits, "DROP", 0.6)
-    (outcome,) = reproduce_digits(CELLS[:1], tmp_path, data=data)
+    search = replace(SHORT, drop=0.6)
+    (outcome,) = reproduce_digits(CELLS[:1], tmp_path, data=data, search=search)
     assert outcome.problem is not None
     assert outcome.problem.startswith("A network must learn digits-hierarchical")
     assert names(tmp_path / "cells") == [f"{ONE.name}.json"]
     assert find_digits(tmp_path, ONE) == outcome
+
+
+def test_networks_that_were_pruned_otherwise_are_another_s(whole, data):
+    folder, _ = whole
+    for other in (replace(SHORT, edge_step=0.4), replace(SHORT, drop=0.02)):
+        with pytest.raises(
+            CheckpointError, match=r"there (edge_step|drop) is 0\.\d+, "
+        ):
+            reproduce_digits(CELLS, folder, data=data, search=other)
+
+
+def test_processes_side_by_side_come_to_the_same(whole, data, tmp_path):
+    _, outcomes = whole
+    again = reproduce_digits(CELLS, tmp_path, data=data, search=SHORT, jobs=2)
+    assert list(map(timeless, again)) == list(map(timeless, outcomes))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +217,4 @@ def test_a_folder_of_another_kind_is_refused(data, tmp_path):
 def test_missing_data_is_said_before_anything_is_trained(tmp_path):
     with pytest.raises(TaskError, match="must hold MNIST"):
         reproduce_digits(CELLS, tmp_path / "out", data=tmp_path)
-    assert json.loads((tmp_path / "out" / "reproduce.json").read_text()) == {
-        "format": "sculpt-reproduce-digits/1"
-    }
+    assert not (tmp_path / "out").exists()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from fake_mnist import make_small, write_mnist
+from fake_mnist import SHORT, make_small, write_mnist
 
 from sculpt_plugin import cli, running_digits
 
@@ -78,8 +78,7 @@ def digits(monkeypatch, tmp_path):
     """A small MNIST in `data`, few turns, and torch left as it was."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     make_small(monkeypatch, tmp_path / "cache", training=20, validation=5)
-    monkeypatch.setattr(running_digits, "_LEFT", (0.0, 0.5))
-    monkeypatch.setattr(running_digits, "_EDGES", (0.0, 0.5, 0.8))
+    monkeypatch.setattr(running_digits, "SEARCH", SHORT)
     write_mnist(tmp_path / "data")
     yield ("run", "digits-hierarchical", "--data", "data", "--hidden", "16,16")
     torch.set_flush_denormal(False)

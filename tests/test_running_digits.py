@@ -5,11 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_mnist import make_small, write_mnist
+from fake_mnist import SHORT, make_small, write_mnist
 
 from sculpt_plugin import running_digits
 from sculpt_plugin.errors import CheckpointError, ModelError, ThresholdError
-from sculpt_plugin.running_digits import learn_digits, run_digits, sculpt_digits
+from sculpt_plugin.running_digits import (
+    Search,
+    learn_digits,
+    run_digits,
+    sculpt_digits,
+)
 from sculpt_plugin.tasks import digits
 from sculpt_plugin.tasks.digits import Samples
 
@@ -31,8 +36,7 @@ def task(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Fewer turns than in earnest."""
-    monkeypatch.setattr(running_digits, "_LEFT", (0.0, 0.5))
-    monkeypatch.setattr(running_digits, "_EDGES", (0.0, 0.5, 0.8))
+    monkeypatch.setattr(running_digits, "SEARCH", SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,7 @@ def whole(task, tmp_path_factory):
     """A run that nobody stopped."""
     out = tmp_path_factory.mktemp("whole") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running_digits, "_LEFT", (0.0, 0.5))
-        patch.setattr(running_digits, "_EDGES", (0.0, 0.5, 0.8))
+        patch.setattr(running_digits, "SEARCH", SHORT)
         return run_digits(task, out, hidden=HIDDEN), out
 
 
@@ -98,9 +101,7 @@ def test_what_is_left_holds_the_score_and_is_sparse(whole):
     finished, out = whole
     sculpture = finished.sculpture
     assert sculpture.score >= sculpture.min_score
-    assert sculpture.min_score == pytest.approx(
-        sculpture.record[0].score - running_digits.DROP
-    )
+    assert sculpture.min_score == pytest.approx(sculpture.record[0].score - 0.01)
     assert sculpture.density < 0.5
     assert finished.scored_on == "on 640 validation images"
     assert json.loads((out / "report.json").read_text())["settings"]["method"] == (
@@ -141,13 +142,17 @@ def test_a_dense_network_that_is_kept_is_not_trained_again(task, tmp_path):
         assert torch.equal(value, second.model.state_dict()[name])
 
 
-@pytest.mark.parametrize(("early", "enough"), [(True, 0.01), (False, None)])
-def test_turns_end_a_point_below_the_dense_score(task, early, enough):
-    dense = learn_digits(task, hidden=(8,), epochs=2, early_accept=early)
-    expected = None if enough is None else dense.score - enough
-    assert dense.recipe.early_accept == expected
-    assert dense.min_score == dense.score - 0.01
-    assert dense.recipe.epochs == 2
+def test_turns_end_as_far_below_the_dense_score_as_the_search_says(task):
+    dense = learn_digits(task, hidden=HIDDEN, search=replace(SHORT, drop=0.0625))
+    assert dense.min_score == dense.score - 0.0625
+    assert dense.recipe.early_accept == dense.min_score
+
+
+def test_shares_that_are_gone_follow_from_the_steps():
+    search = Search(unit_step=0.5, unit_turns=2, edge_step=0.75)
+    assert search.units == (0, 0.5, 0.75)
+    assert search.edges[:3] == (0, 0.75, 0.9375)
+    assert 1e-9 < 1 - search.edges[-1] < 16e-9
 
 
 def test_the_seed_names_the_network(task):

@@ -276,18 +276,16 @@ def _follow(
     It is where a unit's neighbours are told in fewer bits as so many with that label,
     and some stray ones, than as any.
     """
-    kinds = int(label.max()) + 1
-    known = label[among]
-    table = sparse.csr_array(
-        (
-            np.ones(np.count_nonzero(known != MIXED)),
-            (np.flatnonzero(known != MIXED), known[known != MIXED]),
-        ),
-        shape=(len(known), kinds),
-    )
-    links = (neighbours[units][:, among] != 0).astype(np.float64)
-    votes = np.rint((links @ table).toarray()).astype(np.int64)
-    degree = np.rint(links.sum(axis=1)).astype(np.int64)
+    kinds, count = int(label.max()) + 1, units.stop - units.start
+    pointers = neighbours.indptr[units.start : units.stop + 1]
+    unit = np.repeat(np.arange(count), np.diff(pointers))
+    other = neighbours.indices[pointers[0] : pointers[-1]]
+    near = (other >= among.start) & (other < among.stop)
+    unit, said, known = unit[near], label[other[near]], label[among]
+    degree = np.bincount(unit, minlength=count)
+    sure = said != MIXED
+    votes = np.bincount(unit[sure] * kinds + said[sure], minlength=count * kinds)
+    votes = votes.reshape(count, kinds)
     chosen = votes.argmax(axis=1)
     agree = votes[np.arange(len(votes)), chosen]
     size = np.bincount(known[known != MIXED], minlength=kinds)[chosen]

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from sculpt_plugin import store
+from sculpt_plugin import running_digits, store
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import CheckpointError, ThresholdError, one_line
+from sculpt_plugin.reproducing.outcome import described
 from sculpt_plugin.reproducing.spreading import spread
 from sculpt_plugin.reproducing.witnesses import (
     Witness,
@@ -21,8 +22,8 @@ from sculpt_plugin.reproducing.witnesses import (
     save_witnesses,
     witness,
 )
-from sculpt_plugin.running_digits import DENSE, learn_digits, sculpt_digits
-from sculpt_plugin.tasks import digit_names, digits
+from sculpt_plugin.running_digits import DENSE, Search, learn_digits, sculpt_digits
+from sculpt_plugin.tasks import digit_learning, digit_names, digits
 
 FORMAT = "sculpt-reproduce-digits/1"
 CELLS, SETTINGS = "cells", "reproduce.json"
@@ -122,6 +123,7 @@ def reproduce_digits(
     out: str | Path,
     *,
     data: str | Path,
+    search: Search | None = None,
     jobs: int = 1,
     on_cell: Callable[[DigitCellDone], Any] | None = None,
 ) -> tuple[DigitOutcome, ...]:
@@ -134,6 +136,8 @@ def reproduce_digits(
         cells: What to do.
         out: Where everything goes: a new folder, an empty one, or one of this kind.
         data: A folder with MNIST.
+        search: In what steps they are trained and pruned; as in `sculpt run` by
+            default.
         jobs: How many processes work side by side, each with one thread and up to
             two GiB of memory.
         on_cell: Called whenever a cell is done.
@@ -142,24 +146,28 @@ def reproduce_digits(
         The outcomes, in the order of the cells.
 
     Raises:
-        CheckpointError: The folder is in other use, or cannot be written.
+        CheckpointError: The folder is in other use, holds networks that were trained
+            or pruned otherwise, or cannot be written.
         TaskError: MNIST is not in the folder.
         TrainError: A worker process died.
     """
-    out = Path(out)
-    claim(out, SETTINGS, {"format": FORMAT}, reached=[CELLS], kind="an earlier run's")
+    out, search = Path(out), search or running_digits.SEARCH
+    # Put together once, before there are processes to do it at the same time.
+    learned = [
+        described(digit_learning(digits(task, data=data)))
+        for task in sorted({cell.task for cell in cells})
+    ]
+    settings = {"format": FORMAT, **asdict(search), **learned[0]}
+    claim(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's")
     with store.locked(out):
         store.make_folder(out / CELLS)
-        # Put together once, before there are processes to do it at the same time.
-        for task in sorted({cell.task for cell in cells}):
-            digits(task, data=data)
         found = {cell: find_digits(out, cell) for cell in cells}
         todo = [cell for cell in cells if found[cell] is None]
         for cell in set(cells) - set(todo):
             # It may have been killed before it could clear up.
             rmtree(out / CELLS / cell.name, ignore_errors=True)
         folder = out / CELLS
-        calls = [(cell, folder, Path(data)) for cell in todo]
+        calls = [(cell, folder, Path(data), search) for cell in todo]
         for outcome in spread(run_digit_cell, calls, jobs=jobs, kept=folder):
             found[outcome.cell] = outcome
             if on_cell is not None:
@@ -169,7 +177,9 @@ def reproduce_digits(
     return tuple(outcome for outcome in found.values() if outcome is not None)
 
 
-def run_digit_cell(cell: DigitCell, folder: Path, data: Path) -> DigitOutcome:
+def run_digit_cell(
+    cell: DigitCell, folder: Path, data: Path, search: Search
+) -> DigitOutcome:
     """Train and sculpt one network, write down what it came to and keep its edges."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -179,7 +189,11 @@ def run_digit_cell(cell: DigitCell, folder: Path, data: Path) -> DigitOutcome:
     began = time.perf_counter()
     try:
         dense = learn_digits(
-            task, hidden=cell.hidden, seed=cell.seed, kept=place / DENSE
+            task,
+            hidden=cell.hidden,
+            seed=cell.seed,
+            search=search,
+            kept=place / DENSE,
         )
     except ThresholdError as error:
         return _noted(DigitOutcome(cell, problem=one_line(error)), folder)

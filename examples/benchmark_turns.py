@@ -1,0 +1,118 @@
+"""What a turn may be spared on digits, and what that costs in density and separation.
+
+The same dense networks are sculpted again and again, each time with one thing changed:
+whether a turn ends as soon as the score holds, how many epochs it has at most, how much
+goes at a time, the learning rate, the weight decay.
+
+    OMP_NUM_THREADS=1 python examples/benchmark_turns.py --data DIR
+"""
+
+import argparse
+import copy
+import time
+from dataclasses import replace
+from statistics import fmean
+
+import numpy as np
+import torch
+
+import sculpt_plugin as sp
+from sculpt_plugin.reproducing.digit_results import judge_digits
+from sculpt_plugin.reproducing.witnesses import witness
+from sculpt_plugin.running_digits import learn_digits
+from sculpt_plugin.tasks.digits import SIDE
+
+# What is changed of the recipe, and the share of the edges that goes at a time.
+SETTINGS = {
+    "as `sculpt run` does it": ({}, 0.3),
+    "whole turns": ({"early_accept": None}, 0.3),
+    "whole turns of 2 epochs": ({"early_accept": None, "epochs": 2}, 0.3),
+    "at most 2 epochs": ({"epochs": 2}, 0.3),
+    "at most 12 epochs": ({"epochs": 12}, 0.3),
+    "half of the edges at a time": ({}, 0.5),
+    "a sixth of the edges at a time": ({}, 1 / 6),
+    "a constant rate of 0.001": ({"learning_rate": 0.001, "final_share": 1.0}, 0.3),
+    "no weight decay": ({"weight_decay": 0.0}, 0.3),
+}
+COLUMNS = (
+    "turns",
+    "tried",
+    "time",
+    "density",
+    "first-layer units that read both digits",
+    "inputs",
+    "outputs",
+    "middle",
+)
+
+
+def sculpted(dense, changes, step, seed):
+    """Sculpt a copy of a dense network; give what is left."""
+    recipe = replace(dense.recipe, **changes)
+    return sp.sculpt(
+        copy.deepcopy(dense.model),
+        recipe.checked_on[0][:2],
+        train=recipe.train,
+        evaluate=recipe.evaluate,
+        batches=recipe.batches,
+        loss=recipe.loss,
+        min_score=dense.min_score,
+        units=(0, 0.5, 0.75, 0.875),
+        edges=tuple(1 - (1 - step) ** turn for turn in range(100)),
+        finest=0.02,
+        compacting=True,
+        seed=seed,
+    )
+
+
+def reads_both(graph):
+    """Count live units of the first layer, and those that read both digits."""
+    live = graph.live()
+    feeders = live.adjacency.tocsc()[:, live.units(1)]
+    right = live.channel[live.units(0)] % (2 * SIDE) >= SIDE
+    columns = np.split(feeders.indices, feeders.indptr[1:-1])
+    both = [len(np.unique(right[column])) == 2 for column in columns]
+    return len(both), sum(both)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="a folder with MNIST")
+    parser.add_argument("--task", default="digits-hierarchical")
+    parser.add_argument("--hidden", default="392,392")
+    parser.add_argument("--seeds", default="0,1,2")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    task = sp.tasks.digits(chosen.task, data=chosen.data)
+    hidden = tuple(int(width) for width in chosen.hidden.split(","))
+    seeds = [int(seed) for seed in chosen.seeds.split(",")]
+    starts = {seed: learn_digits(task, hidden=hidden, seed=seed) for seed in seeds}
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
+    base = None
+    for name, (changes, step) in SETTINGS.items():
+        began = time.perf_counter()
+        rows = [sculpted(starts[seed], changes, step, seed) for seed in seeds]
+        seconds = time.perf_counter() - began
+        base = base or seconds
+        networks = [witness(row.model, seed=0) for row in rows]
+        verdicts = [judge_digits(x.graph, alike=x.alike) for x in networks]
+        units, both = map(
+            sum, zip(*(reads_both(x.graph) for x in networks), strict=True)
+        )
+        said = [
+            name,
+            f"{fmean(len(row.record) - 1 for row in rows):.0f}",
+            f"{seconds / base:.2f}",
+            f"{fmean(row.density for row in rows):.3%}",
+            f"{both} of {units}",
+            *(
+                f"{sum(getattr(verdict, what) for verdict in verdicts)} of {len(seeds)}"
+                for what in ("inputs", "outputs", "middle")
+            ),
+        ]
+        print(f"| {' | '.join(said)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
