@@ -80,4 +80,10 @@ def test_what_is_asked_for_is_in_the_recipe():
 
 def test_the_rate_falls_to_a_fiftieth():
     recipe = digit_learning(task(), learning_rate=0.5)
-    assert recipe.rate(6, 6) == pytest.approx(0.01)
+    assert recipe.rate(600, 600) == pytest.approx(0.01)
+
+
+def test_the_rate_rises_for_200_steps():
+    recipe = digit_learning(task(), learning_rate=0.5)
+    rates = [recipe.rate(step, 10**6) for step in (50, 100, 200, 400)]
+    assert rates == pytest.approx([0.125, 0.25, 0.5, 0.5], rel=1e-3)

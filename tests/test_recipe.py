@@ -148,6 +148,35 @@ def test_learning_rate_falls_in_a_straight_line_to_its_final_share():
     assert [how.rate(epoch, 4) for epoch in (1, 2, 4)] == pytest.approx([0.8, 0.6, 0.2])
 
 
+def test_learning_rate_rises_first_where_it_is_to_warm_up():
+    how = recipe(learning_rate=1.0, final_share=0.0, warm_up=2)
+
+    rates = [how.rate(step, 4) for step in (1, 2, 3, 4)]
+    assert rates == pytest.approx([0.5 * 0.75, 0.5, 0.25, 0.0])
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_warming_up_is_a_smaller_first_step(batch_size):
+    at_once, slowly = network(), network()
+    slowly.load_state_dict(at_once.state_dict())
+    start = slowly[0].weight.detach().clone()
+    settings = {"batch_size": batch_size, "epochs": 1, "final_share": 0.99}
+
+    recipe(**settings).train(at_once)
+    recipe(**settings, warm_up=10**6).train(slowly)
+
+    assert (at_once[0].weight - start).abs().max() > 1e-3
+    torch.testing.assert_close(slowly[0].weight, start, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [-1, 2.5])
+def test_warming_up_takes_a_whole_number_of_steps(steps):
+    how = recipe()
+    object.__setattr__(how, "warm_up", steps)
+    with pytest.raises(DataError, match=f"warm_up must be a whole .* got {steps}"):
+        how.__post_init__()
+
+
 def test_model_of_another_dtype_is_trained_in_it():
     model = network().double()
 

@@ -228,6 +228,35 @@ def test_edges_may_jump_layers():
         assert (same(label[units]) == same(graph.channel[units] % 2)).all()
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_unit_that_reads_alone_is_on_the_side_that_it_feeds(side):
+    numbers = np.random.default_rng(0)
+    # Even units are on one side, odd ones on the other; the last unit of the first
+    # layer alone reads the last six inputs.
+    sizes = (126, 31, 20, 2)
+    first, second, outputs = np.cumsum(sizes)[:3].tolist()
+    alone = first + 30
+    edges = [(120 + source, alone) for source in range(6)]
+    for unit in range(30):
+        some = 2 * numbers.choice(60, 12, replace=False) + unit % 2
+        read = {*some.tolist(), *range(unit, 120, 30)}
+        edges += [(source, first + unit) for source in read]
+    for unit in range(20):
+        read = {unit, unit + 10, 2 * int(numbers.integers(15)) + unit % 2}
+        edges += [(first + source, second + unit) for source in read]
+        edges.append((second + unit, outputs + unit // 2 % 2))
+    edges += [(alone, second + side), (alone, second + 2 + side)]
+    graph = LayeredGraph.from_edges(sizes, edges)
+    assert graph.live_units().all()
+
+    label = modules_of(graph)
+
+    expected = np.arange(120) % 2
+    assert (same(label[:120]) == same(expected)).all()
+    assert (label[120:126] == label[side]).all()
+    assert label[alone] == label[side] == label[first + side]
+
+
 def test_a_layer_of_one_unit_is_passed():
     edges = [(source, 200) for source in range(200)] + [(200, 201), (200, 202)]
     graph = LayeredGraph.from_edges((200, 1, 2), edges)

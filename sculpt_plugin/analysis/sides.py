@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.cluster.hierarchy import linkage
 from scipy.sparse import csgraph
@@ -16,6 +16,8 @@ from sculpt_plugin.analysis.graph import LayeredGraph
 MIXED = -1
 """The label of a unit that is on no side, or serves more than one purpose."""
 
+# A unit of which nothing is known yet: it has no say.
+_UNKNOWN = -2
 # Most units of which each two are compared, and most groups that are tried.
 _MOST_COMPARED = 2048
 _MOST_GROUPS = 16
@@ -206,19 +208,36 @@ def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
     """Give each unit its side, for each number of sides."""
     lowest = _first_readers(graph)
     first = graph.units(lowest)
+    above = slice(first.stop, graph.unit_count)
     feeders = graph.adjacency.tocsc().T.tocsr()
+    reads = feeders[first][:, graph.units(0)]
+    alone = _reads_alone(reads)
     found = []
-    for group in _groupings(feeders[first][:, graph.units(0)]):
-        side = np.full(graph.unit_count, MIXED)
-        side[first] = group
+    for group in _groupings(reads[~alone]):
+        side = np.full(graph.unit_count, _UNKNOWN)
         # An input goes with those that read it, a unit above with what feeds it.
+        side[first][~alone] = group
         _follow(side, graph.adjacency, graph.units(0), first)
         for layer in range(lowest + 1, graph.depth):
-            _follow(
-                side, feeders, graph.units(layer), slice(0, graph.units(layer).start)
-            )
+            units = graph.units(layer)
+            _follow(side, feeders, units, slice(0, units.start))
+        if alone.any():
+            # What a unit reads alone says nothing of its side; what it feeds may.
+            _follow(side, graph.adjacency, first, above)
+            side[first][~alone] = group
+            _follow(side, graph.adjacency, graph.units(0), first)
         found.append(side)
     return found
+
+
+def _reads_alone(reads: sparse.csr_array) -> Bool[np.ndarray, " unit"]:
+    """Tell which units read nothing that another reads, unless none does."""
+    readers = np.bincount(reads.indices, minlength=reads.shape[1])
+    most = np.zeros(reads.shape[0], dtype=np.int64)
+    unit = np.repeat(np.arange(reads.shape[0]), np.diff(reads.indptr))
+    np.maximum.at(most, unit, readers[reads.indices])
+    alone = most < 2
+    return alone & ~alone.all()
 
 
 def _purposes(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
@@ -280,8 +299,9 @@ def _follow(
     pointers = neighbours.indptr[units.start : units.stop + 1]
     unit = np.repeat(np.arange(count), np.diff(pointers))
     other = neighbours.indices[pointers[0] : pointers[-1]]
-    near = (other >= among.start) & (other < among.stop)
+    near = (other >= among.start) & (other < among.stop) & (label[other] != _UNKNOWN)
     unit, said, known = unit[near], label[other[near]], label[among]
+    known = known[known != _UNKNOWN]
     degree = np.bincount(unit, minlength=count)
     sure = said != MIXED
     votes = np.bincount(unit[sure] * kinds + said[sure], minlength=count * kinds)

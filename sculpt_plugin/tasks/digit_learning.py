@@ -16,6 +16,7 @@ def digit_learning(
     epochs: int = 6,
     batch_size: int = 128,
     learning_rate: float = 5e-3,
+    warm_up: int = 200,
     weight_decay: float = 3e-4,
     seed: int = 0,
 ) -> Recipe:
@@ -36,7 +37,9 @@ def digit_learning(
         first_epochs: Epochs of a dense network's first training.
         epochs: Epochs of a turn, at most.
         batch_size: Samples of a mini-batch.
-        learning_rate: Adam's, at first; in the last epoch a fiftieth of it is left.
+        learning_rate: Adam's, at first; in the last step a fiftieth of it is left.
+        warm_up: Steps in which the learning rate rises to that. Without, one in two
+            networks with five hidden layers does not outlive its first turn.
         weight_decay: Adam's, added to the gradient.
         seed: Names the order of the samples.
 
@@ -57,6 +60,7 @@ def digit_learning(
         epochs=epochs,
         learning_rate=learning_rate,
         final_share=0.02,
+        warm_up=warm_up,
         weight_decay=weight_decay,
         seed=seed,
         batch_size=batch_size,

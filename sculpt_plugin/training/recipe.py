@@ -46,8 +46,11 @@ class Recipe:
             without noise.
         first_epochs: Length of a dense network's first training.
         epochs: Length of a training between two removals.
-        learning_rate: Adam's, in the first epoch.
-        final_share: The share of it that is left in the last epoch.
+        learning_rate: Adam's, in the first step.
+        final_share: The share of it that is left in the last step.
+        warm_up: Steps in which the learning rate rises from zero to where it would be.
+            The first steps of a fresh Adam move every weight by the whole rate; a deep
+            network may not outlive that.
         weight_decay: Adam's, added to the gradient. It draws what a task does not
             need towards zero, and so decides how much can be removed.
         noise: Standard deviation of the Gaussian noise on the inputs.
@@ -77,6 +80,7 @@ class Recipe:
     epochs: int = 40
     learning_rate: float = 0.1
     final_share: float = 0.05
+    warm_up: int = 0
     weight_decay: float = 1.5e-3
     noise: float = 0.0
     seed: int = 0
@@ -89,6 +93,11 @@ class Recipe:
             raise DataError(
                 "first_epochs and epochs must be 1 or more, got "
                 f"{self.first_epochs} and {self.epochs}."
+            )
+        if not isinstance(self.warm_up, int) or self.warm_up < 0:
+            raise DataError(
+                "warm_up must be a whole number of steps, 0 or more, got "
+                f"{self.warm_up!r}."
             )
         size, enough = self.batch_size, self.early_accept
         if size is not None and (not isinstance(size, int) or size < 1):
@@ -153,9 +162,10 @@ class Recipe:
         with torch.no_grad():
             return float(self.score(self._outputs(model, inputs, targets), targets))
 
-    def rate(self, epoch: int, epochs: int) -> float:
-        """Give the learning rate of an epoch, counted from 1."""
-        return self.learning_rate * (1 - (1 - self.final_share) * epoch / epochs)
+    def rate(self, step: int, steps: int) -> float:
+        """Give the learning rate of a step of Adam, counted from 1."""
+        risen = min(1.0, step / self.warm_up) if self.warm_up else 1.0
+        return self.learning_rate * risen * (1 - (1 - self.final_share) * step / steps)
 
     def looks(self, epoch: int, epochs: int) -> bool:
         """Tell whether the validation set is looked at after an epoch."""
