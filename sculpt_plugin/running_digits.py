@@ -26,7 +26,7 @@ DENSE = "dense.safetensors"
 
 
 @dataclass(frozen=True)
-class Search:
+class DigitSearch:
     """In what steps a network on digits is trained and pruned, and how far.
 
     Attributes:
@@ -44,7 +44,7 @@ class Search:
     dense_rate: float = 1e-3
     unit_step: float = 0.5
     unit_turns: int = 3
-    edge_step: float = 0.3
+    edge_step: float = 0.2
     finest: float = 0.02
 
     @property
@@ -59,7 +59,7 @@ class Search:
         return tuple(1 - (1 - self.edge_step) ** turn for turn in range(turns))
 
 
-SEARCH = Search()
+SEARCH = DigitSearch()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Dense:
     recipe: Recipe
     score: float
     min_score: float
-    search: Search
+    search: DigitSearch
 
 
 def learn_digits(
@@ -86,7 +86,7 @@ def learn_digits(
     *,
     hidden: Sequence[int] = (784, 784),
     seed: int = 0,
-    search: Search | None = None,
+    search: DigitSearch | None = None,
     device: str = "cpu",
     kept: Path | None = None,
     on_epoch: Callable[[int, int], Any] | None = None,

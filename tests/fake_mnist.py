@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculpt_plugin.running_digits import Search
+from sculpt_plugin.running_digits import DigitSearch
 from sculpt_plugin.tasks.digits import _PAIRS
 
 # Fewer turns than in earnest.
-SHORT = Search(unit_turns=1, edge_step=0.5, finest=0.3)
+SHORT = DigitSearch(unit_turns=1, edge_step=0.5, finest=0.3)
 
 FILES = (
     "train-images-idx3-ubyte",

@@ -10,7 +10,7 @@ from fake_mnist import SHORT, make_small, write_mnist
 from sculpt_plugin import running_digits
 from sculpt_plugin.errors import CheckpointError, ModelError, ThresholdError
 from sculpt_plugin.running_digits import (
-    Search,
+    DigitSearch,
     learn_digits,
     run_digits,
     sculpt_digits,
@@ -149,7 +149,7 @@ def test_turns_end_as_far_below_the_dense_score_as_the_search_says(task):
 
 
 def test_shares_that_are_gone_follow_from_the_steps():
-    search = Search(unit_step=0.5, unit_turns=2, edge_step=0.75)
+    search = DigitSearch(unit_step=0.5, unit_turns=2, edge_step=0.75)
     assert search.units == (0, 0.5, 0.75)
     assert search.edges[:3] == (0, 0.75, 0.9375)
     assert 1e-9 < 1 - search.edges[-1] < 16e-9

@@ -232,11 +232,10 @@ def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
 
 def _reads_alone(reads: sparse.csr_array) -> Bool[np.ndarray, " unit"]:
     """Tell which units read nothing that another reads, unless none does."""
-    readers = np.bincount(reads.indices, minlength=reads.shape[1])
-    most = np.zeros(reads.shape[0], dtype=np.int64)
-    unit = np.repeat(np.arange(reads.shape[0]), np.diff(reads.indptr))
-    np.maximum.at(most, unit, readers[reads.indices])
-    alone = most < 2
+    readers = np.bincount(reads.indices)
+    reader = np.repeat(np.arange(len(reads.indptr) - 1), np.diff(reads.indptr))
+    alone = np.ones(len(reads.indptr) - 1, dtype=bool)
+    alone[reader[readers[reads.indices] > 1]] = False
     return alone & ~alone.all()
 
 

@@ -22,7 +22,7 @@ from sculpt_plugin.reproducing.witnesses import (
     save_witnesses,
     witness,
 )
-from sculpt_plugin.running_digits import DENSE, Search, learn_digits, sculpt_digits
+from sculpt_plugin.running_digits import DENSE, DigitSearch, learn_digits, sculpt_digits
 from sculpt_plugin.tasks import digit_learning, digit_names, digits
 
 FORMAT = "sculpt-reproduce-digits/1"
@@ -123,7 +123,7 @@ def reproduce_digits(
     out: str | Path,
     *,
     data: str | Path,
-    search: Search | None = None,
+    search: DigitSearch | None = None,
     jobs: int = 1,
     on_cell: Callable[[DigitCellDone], Any] | None = None,
 ) -> tuple[DigitOutcome, ...]:
@@ -178,7 +178,7 @@ def reproduce_digits(
 
 
 def run_digit_cell(
-    cell: DigitCell, folder: Path, data: Path, search: Search
+    cell: DigitCell, folder: Path, data: Path, search: DigitSearch
 ) -> DigitOutcome:
     """Train and sculpt one network, write down what it came to and keep its edges."""
     torch.set_num_threads(1)
