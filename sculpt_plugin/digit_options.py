@@ -28,6 +28,12 @@ Device = Annotated[
     str | None,
     typer.Option(help="For digits: where to compute, as cpu or cuda. Default: cpu."),
 ]
+Bf16 = Annotated[
+    bool,
+    typer.Option(
+        "--bf16", help="For digits: train in bfloat16 where that is safe; for GPUs."
+    ),
+]
 
 
 def only_for(tasks: str, options: Mapping[str, object | None]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from sculpt_plugin.arguments import whole_numbers
 from sculpt_plugin.digit_options import (
+    Bf16,
     Data,
     Device,
     Download,
@@ -67,6 +68,7 @@ def run(
     data: Data = None,
     download: Download = False,
     device: Device = None,
+    bf16: Bf16 = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -83,12 +85,17 @@ def run(
         widths = whole_numbers(hidden or "784,784", name="--hidden", example="784,784")
         task_made = digit_task(console, task, data, download=download)
         finished, folder = _run_digits(
-            console, task_made, widths, seed, device or "cpu", out
+            console, task_made, widths, seed, device or "cpu", bf16, out
         )
     else:
         only_for(
             "tasks on digits",
-            {"--data": data, "--download": download or None, "--device": device},
+            {
+                "--data": data,
+                "--download": download or None,
+                "--device": device,
+                "--bf16": bf16 or None,
+            },
         )
         widths = whole_numbers(hidden or "24,24", name="--hidden", example="24,24")
         finished, folder = _run(
@@ -171,6 +178,7 @@ def _run_digits(
     hidden: tuple[int, ...],
     seed: int,
     device: str,
+    bf16: bool,
     out: Path | None,
 ) -> "tuple[Finished, Path]":
     """Run a task on digits with its progress; give what was found and the folder."""
@@ -189,6 +197,7 @@ def _run_digits(
                 hidden=hidden,
                 seed=seed,
                 device=device,
+                bf16=bf16,
                 on_epoch=watch.epoch,
                 on_step=watch.step,
             )

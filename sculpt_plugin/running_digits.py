@@ -88,6 +88,7 @@ def learn_digits(
     seed: int = 0,
     search: DigitSearch | None = None,
     device: str = "cpu",
+    bf16: bool = False,
     kept: Path | None = None,
     on_epoch: Callable[[int, int], Any] | None = None,
 ) -> Dense:
@@ -99,6 +100,7 @@ def learn_digits(
         seed: Names the random numbers.
         search: In what steps it is trained and pruned; `SEARCH` by default.
         device: Where to compute, as torch names it.
+        bf16: Whether training computes in bfloat16 where that is safe.
         kept: A file that the network is kept in once it is trained, or is taken from.
         on_epoch: Called with each epoch and how many there are.
 
@@ -113,7 +115,7 @@ def learn_digits(
     """
     search = search or SEARCH
     model = _on(device, mlp(task, hidden=tuple(hidden), seed=seed))
-    recipe = digit_learning(task, seed=seed).on_device_of(model)
+    recipe = replace(digit_learning(task, seed=seed), bf16=bf16).on_device_of(model)
     if kept is not None and kept.exists():
         _load(model, kept)
     else:
@@ -179,6 +181,7 @@ def run_digits(
     hidden: Sequence[int] = (784, 784),
     seed: int = 0,
     device: str = "cpu",
+    bf16: bool = False,
     on_epoch: Callable[[int, int], Any] | None = None,
     on_step: Callable[[Step], Any] | None = None,
 ) -> Finished:
@@ -193,6 +196,7 @@ def run_digits(
         hidden: Widths of the hidden layers.
         seed: Names the random numbers.
         device: Where to compute, as torch names it.
+        bf16: Whether training computes in bfloat16 where that is safe.
         on_epoch: Called with each epoch of the first training and how many there are.
         on_step: Called with each `Step` as soon as it is decided.
 
@@ -210,6 +214,7 @@ def run_digits(
         "task": task.name,
         "hidden": tuple(hidden),
         "seed": seed,
+        "bf16": bf16,
     }
     reached = [DENSE, CHECKPOINT] if (folder / RUN).exists() else []
     claim(folder, RUN, named, reached=reached, kind="an earlier run's")
@@ -218,6 +223,7 @@ def run_digits(
         hidden=hidden,
         seed=seed,
         device=device,
+        bf16=bf16,
         kept=folder / DENSE,
         on_epoch=on_epoch,
     )

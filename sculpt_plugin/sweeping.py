@@ -37,7 +37,8 @@ class SweepFinished:
     """What a sweep over a task ended with.
 
     Printed with rich, it is a table of each seed's typical network: the one with at
-    most a tenth more edges than the sparsest that agrees best with the seed's others.
+    most a tenth more edges than the seed's sparsest that agrees best with the sparsest
+    of all seeds.
 
     Attributes:
         settings: What was asked for: task, hidden layers, steps in per cent, seeds.
@@ -226,10 +227,12 @@ def sweep_task(
         for seed in found.seeds
         if found.ranked(seed)
     }
-    together = _consensus([report for each in heard.values() for _, report in each])
+    witnesses = [pair for each in heard.values() for pair in each]
+    together = _consensus([report for _, report in witnesses])
     typical, reports = {}, {}
-    for seed, each in heard.items():
-        run, report = each[_consensus([report for _, report in each]).typical()]
+    for seed in heard:
+        own = [place for place, (run, _) in enumerate(witnesses) if run.seed == seed]
+        run, report = witnesses[together.typical(among=own)]
         evidence = {**report.evidence, "consensus": together}
         typical[seed], reports[seed] = run, replace(report, evidence=evidence)
     files = {

@@ -16,6 +16,7 @@ PACES = [
     {"batch_size": 8},
     {"early_accept": 1.0},
     {"batch_size": 8, "early_accept": 1.0},
+    {"bf16": True},
 ]
 
 

@@ -118,6 +118,22 @@ def test_typical_is_nearest_to_all_among_those_with_few_edges(
     assert found.typical(spare=spare) == chosen
 
 
+def test_typical_of_some_is_the_one_of_them_that_is_nearest_to_all() -> None:
+    found = consensus([DEEPER, WHOLE, HALVES, HALVES])
+    assert found.typical(among=[0, 1], spare=9.0) == 0
+    # Of those to choose from WHOLE is the sparsest, and DEEPER has more to spare.
+    assert found.typical(among=[0, 1], spare=0.0) == 1
+    assert found.typical(among=[3]) == 3
+    assert found.typical(among=range(4)) == found.typical()
+
+
+@pytest.mark.parametrize("among", [[], [4], [-1, 0]])
+def test_typical_of_none_is_refused(among: list[int]) -> None:
+    found = consensus([DEEPER, WHOLE, HALVES, HALVES])
+    with pytest.raises(GraphError, match="some of the 4 witnesses, counted from 0"):
+        found.typical(among=among)
+
+
 def test_typical_needs_no_better_reason_than_the_sparsest_has() -> None:
     assert consensus([DEEPER, HALVES]).typical(spare=1.0) == 1
 

@@ -177,6 +177,34 @@ def test_warming_up_takes_a_whole_number_of_steps(steps):
         how.__post_init__()
 
 
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_training_in_bfloat16_is_near_and_its_weights_and_scores_are_not(batch_size):
+    precise, rough = network(), network()
+    rough.load_state_dict(precise.state_dict())
+    start = copy.deepcopy(precise.state_dict())
+    seen = []
+    rough[0].register_forward_hook(lambda layer, x, y: seen.append(y.dtype))
+
+    recipe(batch_size=batch_size).train(precise)
+    how = recipe(batch_size=batch_size, bf16=True)
+    how.train(rough)
+    # Looks at the validation set are as precise as ever.
+    assert set(seen) == {torch.bfloat16, torch.float32}
+    seen.clear()
+    how.evaluate(rough)
+
+    assert seen == [torch.float32]
+    for name, value in rough.state_dict().items():
+        wanted = precise.state_dict()[name]
+        assert value.dtype == wanted.dtype == torch.float32
+        moved = (wanted - start[name]).abs().max()
+        assert (value - wanted).abs().max() < 0.2 * moved
+    assert any(
+        not torch.equal(value, precise.state_dict()[name])
+        for name, value in rough.state_dict().items()
+    )
+
+
 def test_model_of_another_dtype_is_trained_in_it():
     model = network().double()
 

@@ -100,7 +100,8 @@ def test_digits_are_one_document_with_result_and_report(sculpt, digits, tmp_path
 
 
 def test_digits_can_be_quiet(sculpt, digits, tmp_path):
-    assert sculpt(*digits, "--quiet", "--out", "x", "--device", "cpu") == (0, "", "")
+    there = ("--device", "cpu", "--bf16")
+    assert sculpt(*digits, "--quiet", "--out", "x", *there) == (0, "", "")
     assert (tmp_path / "x" / "pixels.png").exists()
 
 
@@ -135,6 +136,7 @@ PAIR = ("run", "digits-pair")
         (("run", "4,1,4", "--data", "data"), 2, "--data is only for tasks on digits"),
         (("run", "4,1,4", "--download"), 2, "--download is only for tasks on digits"),
         (("run", "4,1,4", "--device", "cpu"), 2, "--device is only for tasks on dig"),
+        (("run", "4,1,4", "--bf16"), 2, "--bf16 is only for tasks on digits"),
         (("run", "digits-nonsense", "--data", "data"), 1, "must be one of digits-hi"),
         (("run", "digits-nonsense"), 1, "digits-pair, got 'digits-nonsense'"),
     ],

@@ -59,7 +59,7 @@ def test_the_folder_has_all_runs_a_picture_and_a_folder_for_each_seed(
 def test_the_network_in_a_seeds_folder_is_its_typical_one(
     fake, monkeypatch, tmp_path, place
 ):
-    monkeypatch.setattr(Consensus, "typical", lambda consensus: place)
+    monkeypatch.setattr(Consensus, "typical", lambda consensus, *, among: among[place])
     finished = _sweep(tmp_path / "out")
     inside = tmp_path / "out" / "seed-3"
     chosen = finished.sweep.sparsest_networks(3, count=2)[place]

@@ -29,10 +29,22 @@ def test_the_sparsest_network_of_each_seed_is_judged_alone():
 
 
 def test_the_typical_network_has_few_edges_and_agrees_with_the_others():
-    verdict = judge_typical(tasks.get("4,2,4"), heard(NEARLY, RIGHT, RIGHT))
+    (verdict,) = judge_typical(tasks.get("4,2,4"), [heard(NEARLY, RIGHT, RIGHT)])
     assert verdict is not None
     assert verdict.inputs and verdict.outputs
     assert verdict.edge_count == len(RIGHT) == len(NEARLY) + 1
+
+
+def test_the_typical_network_of_a_seed_agrees_with_those_of_all_seeds():
+    # Of itself the second seed says one thing as often as the other.
+    seeds = [heard(RIGHT, RIGHT, RIGHT), heard(NEARLY, RIGHT), []]
+    first, second, none = judge_typical(tasks.get("4,2,4"), seeds)
+    assert first is not None and second is not None
+    assert first.edge_count == second.edge_count == len(RIGHT)
+    (alone,) = judge_typical(tasks.get("4,2,4"), seeds[1:2])
+    assert alone is not None
+    assert alone.edge_count == len(NEARLY)
+    assert none is None
 
 
 def test_a_network_with_too_many_edges_is_not_typical():
@@ -81,4 +93,4 @@ def test_hidden_units_are_apart_if_most_networks_say_so(edges, apart):
 
 def test_nobody_says_nothing():
     assert judge_together(tasks.get("4,2,4"), []) is None
-    assert judge_typical(tasks.get("4,2,4"), []) is None
+    assert judge_typical(tasks.get("4,2,4"), [[], []]) == (None, None)

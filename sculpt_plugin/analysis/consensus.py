@@ -105,19 +105,25 @@ class Consensus:
         """Which witness agrees best with all, of equally near ones the sparsest."""
         return self._nearest(np.arange(self.witness_count))
 
-    def typical(self, *, spare: float = 0.1) -> int:
-        """Choose the witness to look at: nearly the sparsest, most like the others.
+    def typical(self, *, spare: float = 0.1, among: Sequence[int] | None = None) -> int:
+        """Choose the witness to look at: nearly the sparsest, most like all.
 
         The sparsest network is where pruning went furthest, and so where it is most
         likely to have left the structure that most networks share, for an edge or two.
 
         Args:
-            spare: How many edges more than the sparsest witness it may have, as a
-                share of the sparsest's.
+            spare: How many edges more than the sparsest to choose from it may have, as
+                a share of the sparsest's.
+            among: Which witnesses to choose from, such as those of one start network.
+                None: all.
 
         Returns:
-            Of the witnesses with so few edges the one that agrees best with all; of
-            equally near ones the sparsest, then the first.
+            Of the witnesses with so few edges the one that agrees best with all, also
+            with those that are not to choose from; of equally near ones the sparsest,
+            then the first.
+
+        Raises:
+            GraphError: There is no witness to choose from.
 
         Example:
             Most networks keep two halves apart; the sparsest, for one edge less, not.
@@ -131,9 +137,17 @@ class Consensus:
             >>> found.typical(spare=0), found.typical(spare=0.2)
             (0, 1)
         """
+        chosen = range(self.witness_count) if among is None else among
+        places = np.array(list(chosen), dtype=np.int64)
+        if not len(places) or not set(places) <= set(range(self.witness_count)):
+            raise GraphError(
+                f"among must name some of the {self.witness_count} witnesses, counted "
+                f"from 0, got {list(chosen)}."
+            )
+        edges = self.edge_counts[places]
         # Rounded, for 1.15 * 20 may come out below 23.
-        most = round((1 + spare) * int(self.edge_counts.min()), 6)
-        return self._nearest(np.flatnonzero(self.edge_counts <= most))
+        most = round((1 + spare) * int(edges.min()), 6)
+        return self._nearest(places[edges <= most])
 
     def _nearest(self, among: Int[np.ndarray, " place"]) -> int:
         """Of some witnesses the one that agrees best with all, then the sparsest."""

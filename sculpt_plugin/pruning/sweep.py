@@ -80,7 +80,8 @@ def sweep(
         edge_steps: The shares of all edges to remove per turn.
         min_score: The score that every accepted turn holds.
         lanes: Train together. False trains one network after the other, for models
-            that `torch.func.vmap` cannot run; so do `batch_size` and `early_accept`.
+            that `torch.func.vmap` cannot run; so do `batch_size`,
+            `early_accept` and `bf16`.
         jobs: Spread the start networks, and where they are fewer the unit steps, over
             so many processes of joblib. Inside `joblib.parallel_config("dask")` they
             go to the workers of a Dask cluster.

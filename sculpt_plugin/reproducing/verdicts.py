@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+
 from sculpt_plugin import tasks
 from sculpt_plugin.analysis.consensus import consensus
 from sculpt_plugin.analysis.graph import LayeredGraph
@@ -14,8 +16,8 @@ from sculpt_plugin.reproducing.witnesses import Witness
 from sculpt_plugin.tasks import Task
 
 Voice = Literal["single", "typical", "consensus", "all seeds"]
-"""Who is heard: the sparsest network of a seed, the most typical of its sparsest few,
-these few together, or those of all seeds together."""
+"""Who is heard: the sparsest network of a seed, that of its sparsest few which is most
+like those of all seeds, these few together, or those of all seeds together."""
 
 Verdicts = Mapping[Method, Mapping[Voice, tuple[Verdict | None, ...]]]
 
@@ -55,7 +57,7 @@ def judge_cell(
             "single": tuple(
                 judge(task, *pairs[0]) if pairs else None for pairs in heard
             ),
-            "typical": tuple(judge_typical(task, pairs) for pairs in heard),
+            "typical": judge_typical(task, heard),
             "consensus": tuple(judge_together(task, pairs) for pairs in heard),
             "all seeds": (judge_together(task, together),),
         }
@@ -69,20 +71,30 @@ def _found(witness: Witness, method: Method) -> Hierarchy:
 
 
 def judge_typical(
-    task: Task, heard: Sequence[tuple[LayeredGraph, Hierarchy]]
-) -> Verdict | None:
-    """Judge the one of several networks that is nearly the sparsest and most typical.
+    task: Task, heard: Sequence[Sequence[tuple[LayeredGraph, Hierarchy]]]
+) -> tuple[Verdict | None, ...]:
+    """Judge for each seed the network that is nearly its sparsest and most typical.
 
     `Consensus.typical` chooses it, which knows nothing of the true modules.
 
     Args:
         task: What they compute.
-        heard: Networks and their modules.
+        heard: Networks and their modules, seed by seed.
 
     Returns:
-        The verdict, None where there is no network.
+        A verdict for each seed, None where it has no network.
     """
-    return judge(task, *heard[consensus(heard).typical()]) if heard else None
+    witnesses = [pair for pairs in heard for pair in pairs]
+    if not witnesses:
+        return (None,) * len(heard)
+    together = consensus(witnesses)
+    ends = np.cumsum([len(pairs) for pairs in heard]).tolist()
+    return tuple(
+        judge(task, *witnesses[together.typical(among=range(end - len(pairs), end))])
+        if pairs
+        else None
+        for pairs, end in zip(heard, ends, strict=True)
+    )
 
 
 def judge_together(

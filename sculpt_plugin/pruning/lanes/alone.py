@@ -20,7 +20,8 @@ from sculpt_plugin.training.recipe import Recipe
 
 def learns_alone(recipe: Recipe) -> bool:
     """Tell whether a recipe trains in ways that lanes, which keep step, cannot."""
-    return recipe.batch_size is not None or recipe.early_accept is not None
+    in_step = recipe.batch_size is None and recipe.early_accept is None
+    return recipe.bf16 or not in_step
 
 
 def prepare_alone(
