@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sculpt_plugin.pruning.grid import Run, Sweep
     from sculpt_plugin.pruning.importance import (
         EdgeMagnitude,
+        EdgeSaliency,
         EdgeSensitivity,
         UnitSensitivity,
     )
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Consensus",
     "EdgeMagnitude",
+    "EdgeSaliency",
     "EdgeSensitivity",
     "Hierarchy",
     "LayeredGraph",
@@ -84,6 +86,7 @@ __all__ = [
 _HOMES = {
     "Consensus": "analysis.consensus",
     "EdgeMagnitude": "pruning.importance",
+    "EdgeSaliency": "pruning.importance",
     "EdgeSensitivity": "pruning.importance",
     "Hierarchy": "analysis.hierarchy",
     "LayeredGraph": "analysis.graph",

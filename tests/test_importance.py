@@ -10,12 +10,14 @@ from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import DataError
 from sculpt_plugin.pruning.importance import (
     EdgeMagnitude,
+    EdgeSaliency,
     EdgeSensitivity,
     UnitSensitivity,
 )
 from sculpt_plugin.pruning.sensitivity import unit_sensitivity
 
-CRITERIA = (UnitSensitivity, EdgeMagnitude, EdgeSensitivity)
+MEASURED = (UnitSensitivity, EdgeSensitivity, EdgeSaliency)
+CRITERIA = (*MEASURED, EdgeMagnitude)
 PRUNERS = {
     "base, local": lambda *a, **k: tp.pruner.BasePruner(*a, global_pruning=False, **k),
     "base, global": lambda *a, **k: tp.pruner.BasePruner(*a, global_pruning=True, **k),
@@ -139,14 +141,14 @@ def test_measuring_leaves_everything_as_it_was_found(kind, criterion):
     assert not model.output.weight.requires_grad
 
 
-@pytest.mark.parametrize("criterion", [UnitSensitivity, EdgeSensitivity])
+@pytest.mark.parametrize("criterion", MEASURED)
 def test_scoring_before_measuring_is_refused(criterion):
     group = couple(Chain(), torch.zeros(1, 4)).prunable[0].root
     with pytest.raises(DataError, match=r"call .measure\(model, batches, loss\)"):
         criterion()(group)
 
 
-@pytest.mark.parametrize("criterion", [UnitSensitivity, EdgeSensitivity])
+@pytest.mark.parametrize("criterion", MEASURED)
 def test_scores_of_a_model_that_was_cut_since_are_refused(criterion):
     model, inputs, targets = example(Chain)
     importance = criterion().measure(model, [(inputs, targets)], F.cross_entropy)
@@ -164,9 +166,10 @@ def test_a_generator_of_batches_is_read_to_its_end():
     assert torch.equal(one, two)
 
 
-def test_no_batches_at_all_are_refused():
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_no_batches_at_all_are_refused(criterion):
     with pytest.raises(DataError, match="got none"):
-        UnitSensitivity().measure(Chain(), [], F.cross_entropy)
+        criterion().measure(Chain(), [], F.cross_entropy)
 
 
 def test_another_copy_of_the_measured_model_is_refused():

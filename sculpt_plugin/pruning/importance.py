@@ -1,7 +1,7 @@
 """Importance criteria for torch-pruning: loss sensitivity of units and edges."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sculpt_plugin import randomness
 from sculpt_plugin.coupling import Coupling, couple, edge_layers, output_axis, roles
 from sculpt_plugin.errors import DataError
+from sculpt_plugin.pruning.saliency import edge_saliency
 from sculpt_plugin.pruning.samples import Batches, Loss
 from sculpt_plugin.pruning.sensitivity import edge_sensitivity, unit_sensitivity
 
@@ -183,7 +184,73 @@ class EdgeMagnitude(EdgeImportance):
         return _sum_over_edges(group, _magnitude)
 
 
-class EdgeSensitivity(EdgeImportance):
+class _MeasuredEdges(EdgeImportance):
+    """Edges that are scored by what samples do to them."""
+
+    def __init__(self) -> None:
+        self._scores: WeakKeyDictionary[nn.Module, Tensor] = WeakKeyDictionary()
+
+    @abstractmethod
+    def _found(
+        self, model: nn.Module, weights: Iterable[str], batches: Batches, loss: Loss
+    ) -> dict[str, Tensor]:
+        """Score the edges of each weight, by its name."""
+
+    def measure(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        loss: Loss,
+        *,
+        coupling: Coupling | None = None,
+    ) -> "_MeasuredEdges":
+        """Run the samples through the model and keep every edge's score.
+
+        Args:
+            model: The model, left as found: mode, gradients, hooks and random state.
+            batches: Yields `(inputs, targets)`. How the samples are batched changes
+                nothing.
+            loss: `loss(outputs, targets)`, the mean or the sum over the batch.
+            coupling: Not needed here.
+
+        Returns:
+            Itself.
+
+        Raises:
+            DataError: There are no samples, or the loss is no single finite number.
+            ModelError: The model cannot run on the inputs.
+        """
+        layers = edge_layers(model)
+        with randomness.kept():
+            found = self._found(model, layers, batches, loss)
+        self._scores.clear()
+        self._scores.update({layers[name]: score for name, score in found.items()})
+        return self
+
+    def edge_scores(self, model: nn.Module) -> dict[str, Float[Tensor, "..."]]:
+        """Give the measured scores of the model's weights, by their names."""
+        return {name: self._of(x) for name, x in edge_layers(model).items()}
+
+    def __call__(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, group: tp.Group
+    ) -> Float[Tensor, " unit"] | None:
+        """Give each root channel the sum over the edges into it and out of it."""
+        return _sum_over_edges(group, self._of)
+
+    def _of(self, layer: nn.Module) -> Tensor:
+        """Look up the measured scores of one layer."""
+        scores = self._scores.get(layer)
+        if scores is None:
+            raise DataError(
+                f"{type(self).__name__} has not measured this model: call .measure("
+                "model, batches, loss) before pruning."
+            )
+        _check_size(layer, scores.shape[0], 0)
+        _check_size(layer, scores.shape[1], 1)
+        return scores
+
+
+class EdgeSensitivity(_MeasuredEdges):
     """Score edges by the first-order change of the loss when they are cut.
 
     `score_ij = mean_s | w_ij * dL(s)/dw_ij |` over samples `s`. A unit's score is the
@@ -204,61 +271,48 @@ class EdgeSensitivity(EdgeImportance):
         {'0.weight': tensor([[4.]])}
     """
 
-    def __init__(self) -> None:
-        self._scores: WeakKeyDictionary[nn.Module, Tensor] = WeakKeyDictionary()
+    def _found(
+        self, model: nn.Module, weights: Iterable[str], batches: Batches, loss: Loss
+    ) -> dict[str, Tensor]:
+        return edge_sensitivity(model, weights, batches, loss)
 
-    def measure(
-        self,
-        model: nn.Module,
-        batches: Batches,
-        loss: Loss,
-        *,
-        coupling: Coupling | None = None,
-    ) -> "EdgeSensitivity":
-        """Run the samples through the model once and keep every edge's score.
 
-        Args:
-            model: The model, left as found: mode, gradients, hooks and random state.
-            batches: Yields `(inputs, targets)`. How the samples are batched changes
-                nothing.
-            loss: `loss(outputs, targets)`, the mean or the sum over the batch.
-            coupling: Not needed here.
+class EdgeSaliency(_MeasuredEdges):
+    """Score edges by how much the loss rises when they are cut, to second order.
 
-        Returns:
-            Itself.
+    `score_ij = w_ij**2 / 2 * mean_s((x_j(s) - mean(x_j))**2 * h_i(s))`: an edge matters
+    as far as what it carries varies, for a bias can take over the rest, and as far as
+    the loss curves along what unit `i` reads. An edge from a pixel that is hardly ever
+    lit does little, however large its weight. The curvature is that of Gauss and
+    Newton, so no score is negative. It is for models with at most 64 outputs.
 
-        Raises:
-            DataError: There are no samples, or the loss is no single finite number.
-            ModelError: The model cannot run on the inputs.
-        """
-        layers = edge_layers(model)
-        with randomness.kept():
-            found = edge_sensitivity(model, layers, batches, loss)
-        self._scores.clear()
-        self._scores.update({layers[name]: score for name, score in found.items()})
-        return self
+    Example:
+        A unit that reads an input that varies, and by a larger weight one that hardly
+        does.
 
-    def edge_scores(self, model: nn.Module) -> dict[str, Float[Tensor, "..."]]:
-        """Give the measured scores of the model's weights, by their names."""
-        return {name: self._of(x) for name, x in edge_layers(model).items()}
+        >>> net = nn.Sequential(nn.Linear(2, 1, bias=False))
+        >>> with torch.no_grad():
+        ...     net[0].weight.copy_(torch.tensor([[1.0, 2.0]]))
+        Parameter...
+        >>> batches = [(torch.tensor([[0.0, 0.5], [4.0, 1.5]]), torch.zeros(2, 1))]
+        >>> def loss(outputs, targets):
+        ...     return (outputs - targets).square().mean()
 
-    def __call__(  # pyright: ignore[reportIncompatibleVariableOverride]
-        self, group: tp.Group
-    ) -> Float[Tensor, " unit"] | None:
-        """Give each root channel the sum over the edges into it and out of it."""
-        return _sum_over_edges(group, self._of)
+        The variances are 4 and 1/4, and the loss curves by 2 everywhere.
 
-    def _of(self, layer: nn.Module) -> Tensor:
-        """Look up the measured scores of one layer."""
-        scores = self._scores.get(layer)
-        if scores is None:
-            raise DataError(
-                "EdgeSensitivity has not measured this model: call .measure("
-                "model, batches, loss) before pruning."
-            )
-        _check_size(layer, scores.shape[0], 0)
-        _check_size(layer, scores.shape[1], 1)
-        return scores
+        >>> found = EdgeSaliency().measure(net, batches, loss).edge_scores(net)
+        >>> found["0.weight"].round(decimals=3)
+        tensor([[4., 1.]])
+
+    Reference:
+        LeCun, Denker and Solla, "Optimal Brain Damage", NeurIPS 1989, has the
+        saliency, without taking the mean off what is carried.
+    """
+
+    def _found(
+        self, model: nn.Module, weights: Iterable[str], batches: Batches, loss: Loss
+    ) -> dict[str, Tensor]:
+        return edge_saliency(model, weights, batches, loss)
 
 
 def _magnitude(layer: nn.Module) -> Float[Tensor, "..."]:

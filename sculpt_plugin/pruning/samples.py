@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sculpt_plugin.errors import DataError, one_line
-from sculpt_plugin.inputs import Inputs, tensors
+from sculpt_plugin.inputs import Inputs, call, tensors
 
 Batches = Iterable[Any]
 """Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""
@@ -44,6 +44,17 @@ def sample_count(inputs: Inputs, targets: Any) -> int:
     if isinstance(targets, Tensor) and targets.ndim > 0:
         return len(targets)
     return len(tensors(inputs)[0])
+
+
+def outputs_of(model: nn.Module, inputs: Inputs) -> Any:
+    """Run the model on a batch, and say in one line where that fails."""
+    try:
+        return call(model, inputs)
+    except Exception as error:
+        raise DataError(
+            f"The model cannot run on a batch: {one_line(error)}. Let batches "
+            "yield inputs as the model's forward takes them."
+        ) from error
 
 
 def check_batch_axis(entered: dict[str, list[Tensor]], count: int) -> None:

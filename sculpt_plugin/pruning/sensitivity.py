@@ -10,14 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup, layer_of
-from sculpt_plugin.errors import DataError, one_line
-from sculpt_plugin.inputs import call, check_call, evaluating
+from sculpt_plugin.errors import DataError
+from sculpt_plugin.inputs import check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
     check_batch_axis,
     checked_pair,
     loss_of,
+    outputs_of,
     read,
     reduction,
     sample_count,
@@ -85,7 +86,13 @@ def edge_sensitivity(
     total = 0
     for batch in _backward(model, batches, loss, list(layers)):
         for layer, name in layers.items():
-            size = _absolute_gradient(model.get_submodule(layer), layer, batch)
+            size = sizes_of_gradients(
+                model.get_submodule(layer),
+                batch.inputs[layer],
+                batch.output_gradients[layer],
+                batch.count,
+                torch.abs,
+            )
             sums[name] = sums[name] + size if name in sums else size
         total += batch.count
     return {
@@ -117,14 +124,8 @@ def _backward(
         if scale is None:
             check_call(model, inputs, name="the inputs in batches")
         count = sample_count(inputs, targets)
-        with torch.enable_grad(), evaluating(model), _watch(model, layers) as watched:
-            try:
-                outputs = call(model, inputs)
-            except Exception as error:
-                raise DataError(
-                    f"The model cannot run on a batch: {one_line(error)}. Let batches "
-                    "yield inputs as the model's forward takes them."
-                ) from error
+        with torch.enable_grad(), evaluating(model), watch(model, layers) as watched:
+            outputs = outputs_of(model, inputs)
             value = loss_of(loss, outputs, targets)
         if scale is None:
             scale = reduction(loss, outputs, targets, count)
@@ -150,7 +151,7 @@ def _backward(
 
 
 @contextlib.contextmanager
-def _watch(
+def watch(
     model: nn.Module, layers: Sequence[str]
 ) -> Iterator[tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]]]:
     """Record the inputs and the outputs of layers while the block runs."""
@@ -214,17 +215,28 @@ def _group_effect(
     return total
 
 
-def _absolute_gradient(
-    layer: nn.Module, name: str, batch: _Batch
+def sizes_of_gradients(
+    layer: nn.Module,
+    inputs: list[Tensor],
+    gradients: list[Tensor],
+    count: int,
+    size: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "..."]:
-    """Add up the absolute gradient of a weight over samples, each taken alone."""
-    inputs, gradients = batch.inputs[name], batch.output_gradients[name]
+    """Add up the size of a weight's gradient over samples, each taken alone.
+
+    Args:
+        layer: The layer with the weight.
+        inputs: What each of its calls read.
+        gradients: The gradient of what each of its calls gave.
+        count: How many samples there are.
+        size: `torch.abs` or `torch.square`, or what else keeps products.
+    """
     if not inputs:
         return torch.zeros_like(layer.get_parameter("weight"))
     rows = inputs[0].shape[:-1] if len(inputs) == 1 else None
-    if isinstance(layer, nn.Linear) and rows == (batch.count,):
-        # The gradient of one sample is an outer product, and so is its absolute value.
-        return gradients[0].abs().T @ inputs[0].abs()
+    if isinstance(layer, nn.Linear) and rows == (count,):
+        # The gradient of one sample is an outer product, and so is its size.
+        return size(gradients[0]).T @ size(inputs[0])
 
     def product(weight: Tensor, samples: list[Tensor], deltas: list[Tensor]) -> Tensor:
         outputs = [
@@ -237,21 +249,16 @@ def _absolute_gradient(
     weight = layer.get_parameter("weight").detach()
     each = torch.func.vmap(torch.func.grad(product), in_dims=(None, 0, 0))
     total = torch.zeros_like(weight)
-    size = max(1, _ENTRIES_AT_ONCE // weight.numel())
-    for start in range(0, batch.count, size):
-        part = slice(start, min(start + size, batch.count))
-        total += (
-            each(
-                weight,
-                _by_sample(inputs, batch, part),
-                _by_sample(gradients, batch, part),
-            )
-            .abs()
-            .sum(0)
+    at_once = max(1, _ENTRIES_AT_ONCE // weight.numel())
+    for start in range(0, count, at_once):
+        part = slice(start, min(start + at_once, count))
+        of_each = each(
+            weight, _by_sample(inputs, count, part), _by_sample(gradients, count, part)
         )
+        total += size(of_each).sum(0)
     return total
 
 
-def _by_sample(values: list[Tensor], batch: _Batch, part: slice) -> list[Tensor]:
+def _by_sample(values: list[Tensor], count: int, part: slice) -> list[Tensor]:
     """Give some samples of the batch, each with a batch axis of its own."""
-    return [x.unflatten(0, (batch.count, -1))[part] for x in values]
+    return [x.unflatten(0, (count, -1))[part] for x in values]
