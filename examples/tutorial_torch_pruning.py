@@ -2,9 +2,9 @@
 The criteria inside torch-pruning's own pruners
 ===============================================
 
-``UnitSensitivity``, ``EdgeMagnitude`` and ``EdgeSensitivity`` are importances of
-torch-pruning. Whoever has a pruner of theirs can hand it one of ours and keep the rest.
-Here four importances rank the channels of one convolutional network.
+``UnitSensitivity``, ``EdgeMagnitude``, ``EdgeSensitivity`` and ``EdgeSaliency`` are
+importances of torch-pruning. Whoever has a pruner of theirs can hand it one of ours and
+keep the rest. Here five importances rank the channels of one convolutional network.
 """
 
 import copy
@@ -80,18 +80,19 @@ print(pruned(sp.UnitSensitivity(), 0.5))
 # %%
 # Who ranks best?
 # ---------------
-# All four prune the same network, with no training after it. What a criterion thought
+# All five prune the same network, with no training after it. What a criterion thought
 # unimportant is gone; the accuracy that is left says whether it was right.
 
 ratios = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 criteria = {
     "UnitSensitivity": sp.UnitSensitivity(),
     "EdgeSensitivity": sp.EdgeSensitivity(),
+    "EdgeSaliency": sp.EdgeSaliency(),
     "EdgeMagnitude": sp.EdgeMagnitude(),
     "torch-pruning's magnitude": tp.importance.MagnitudeImportance(),
 }
 _, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for (name, importance), mark in zip(criteria.items(), "os^v", strict=True):
+for (name, importance), mark in zip(criteria.items(), "os^vD", strict=True):
     left = [100 * accuracy(pruned(importance, ratio)) for ratio in ratios]
     ax.plot([100 * ratio for ratio in ratios], left, marker=mark, label=name)
 ax.set(xlabel="channels pruned, %", ylabel="accuracy without training, %")
