@@ -2,7 +2,7 @@
 
 The same dense networks are sculpted again and again, each time with one thing changed:
 whether a turn ends as soon as the score holds, how many epochs it has at most, how much
-goes at a time, the learning rate, the weight decay.
+goes at a time, how edges are ranked, the learning rate, the weight decay.
 
     OMP_NUM_THREADS=1 python examples/benchmark_turns.py --data DIR
 """
@@ -19,20 +19,26 @@ import torch
 import sculpt_plugin as sp
 from sculpt_plugin.reproducing.digit_results import judge_digits
 from sculpt_plugin.reproducing.witnesses import witness
-from sculpt_plugin.running_digits import learn_digits
+from sculpt_plugin.running_digits import SEARCH, learn_digits
 from sculpt_plugin.tasks.digits import SIDE
 
-# What is changed of the recipe, and the share of the edges that goes at a time.
+# What is changed of the recipe, the share of the edges that goes at a time, and by what
+# edges are ranked.
+USUAL, SALIENCY = SEARCH.edge_step, sp.EdgeSaliency()
 SETTINGS = {
-    "as `sculpt run` does it": ({}, 0.3),
-    "whole turns": ({"early_accept": None}, 0.3),
-    "whole turns of 2 epochs": ({"early_accept": None, "epochs": 2}, 0.3),
-    "at most 2 epochs": ({"epochs": 2}, 0.3),
-    "at most 12 epochs": ({"epochs": 12}, 0.3),
-    "half of the edges at a time": ({}, 0.5),
-    "a sixth of the edges at a time": ({}, 1 / 6),
-    "a constant rate of 0.001": ({"learning_rate": 0.001, "final_share": 1.0}, 0.3),
-    "no weight decay": ({"weight_decay": 0.0}, 0.3),
+    "as `sculpt run` has them": ({}, USUAL, SALIENCY),
+    "whole ones, no early end": ({"early_accept": None}, USUAL, SALIENCY),
+    "at most 2 epochs": ({"epochs": 2}, USUAL, SALIENCY),
+    "at most 12 epochs": ({"epochs": 12}, USUAL, SALIENCY),
+    "half of the edges at a time": ({}, 0.5, SALIENCY),
+    "a tenth of the edges at a time": ({}, 0.1, SALIENCY),
+    "edges ranked by magnitude": ({}, USUAL, sp.EdgeMagnitude()),
+    "a constant rate of 0.001": (
+        {"learning_rate": 0.001, "final_share": 1.0},
+        USUAL,
+        SALIENCY,
+    ),
+    "no weight decay": ({"weight_decay": 0.0}, USUAL, SALIENCY),
 }
 COLUMNS = (
     "turns",
@@ -46,7 +52,7 @@ COLUMNS = (
 )
 
 
-def sculpted(dense, changes, step, seed):
+def sculpted(dense, changes, step, importance, seed):
     """Sculpt a copy of a dense network; give what is left."""
     recipe = replace(dense.recipe, **changes)
     return sp.sculpt(
@@ -54,12 +60,13 @@ def sculpted(dense, changes, step, seed):
         recipe.checked_on[0][:2],
         train=recipe.train,
         evaluate=recipe.evaluate,
-        batches=recipe.batches,
+        batches=[(recipe.inputs[::16], recipe.targets[::16])],
         loss=recipe.loss,
         min_score=dense.min_score,
-        units=(0, 0.5, 0.75, 0.875),
-        edges=tuple(1 - (1 - step) ** turn for turn in range(100)),
-        finest=0.02,
+        units=SEARCH.units,
+        edges=replace(SEARCH, edge_step=step).edges,
+        edge_importance=importance,
+        finest=SEARCH.finest,
         compacting=True,
         seed=seed,
     )
@@ -90,9 +97,9 @@ def main():
     starts = {seed: learn_digits(task, hidden=hidden, seed=seed) for seed in seeds}
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
     base = None
-    for name, (changes, step) in SETTINGS.items():
+    for name, changed in SETTINGS.items():
         began = time.perf_counter()
-        rows = [sculpted(starts[seed], changes, step, seed) for seed in seeds]
+        rows = [sculpted(starts[seed], *changed, seed) for seed in seeds]
         seconds = time.perf_counter() - began
         base = base or seconds
         networks = [witness(row.model, seed=0) for row in rows]
