@@ -1,3 +1,5 @@
+import importlib.util
+
 import pytest
 import torch
 from networks import Chain, Concat, Grouped, Residual, mlp, warmed
@@ -6,6 +8,7 @@ from torch.nn.utils import parametrizations, prune
 
 from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import ModelError
+from sculpt_plugin.vision import import_torchvision
 
 
 def named(members):
@@ -239,6 +242,18 @@ MISREAD = {
         (1, 4, 4),
     ),
 }
+
+
+def test_a_model_on_which_torch_pruning_fails_is_one_line():
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    model = import_torchvision().models.shufflenet_v2_x0_5()
+    frozen = next(model.parameters()).requires_grad_(False)
+    with pytest.raises(ModelError, match="fails on it with ZeroDivision") as error:
+        couple(model, torch.zeros(1, 3, 64, 64))
+    assert "\n" not in str(error.value)
+    assert not frozen.requires_grad
+    assert model.training
 
 
 @pytest.mark.parametrize("case", MISREAD)

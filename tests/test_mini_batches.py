@@ -41,15 +41,19 @@ def train(model, **changes):
 @pytest.mark.parametrize(
     ("count", "size", "lengths"),
     [
-        (5, 2, [2, 2, 1]),
+        (5, 2, [2, 3]),
+        (8, 3, [3, 3, 2]),
+        (7, 3, [3, 4]),
+        (4, 3, [4]),
         (6, 3, [3, 3]),
         (3, 1, [1, 1, 1]),
         (4, 4, [4]),
         (4, 9, [4]),
+        (1, 3, [1]),
     ],
 )
 def test_epoch_visits_each_sample_once(count, size, lengths):
-    batches = list(shuffled(count, size, named(0)))
+    batches = shuffled(count, size, named(0))
 
     assert [len(batch) for batch in batches] == lengths
     assert sorted(torch.cat(batches).tolist()) == list(range(count))
@@ -65,7 +69,7 @@ def test_order_is_named_by_the_seed_and_new_in_each_epoch():
     assert first not in (second, other)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 7, 20])
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 7, 20])
 def test_training_is_a_plain_loop_with_torch_adam_to_the_bit(batch_size):
     model = mlp(3, 5, 1)
     twin = copy.deepcopy(model)
@@ -96,7 +100,7 @@ def test_rate_is_asked_for_each_step_of_all_there_may_be():
 
     train(mlp(3, 5, 1), rate=note, epochs=2)
 
-    assert asked == [(step, 6) for step in range(1, 7)]
+    assert asked == [(step, 4) for step in range(1, 5)]
 
 
 def test_training_ends_where_it_is_told_to():
@@ -114,7 +118,7 @@ def test_training_ends_where_it_is_told_to():
     train(mlp(3, 5, 1), after_epoch=after_epoch, rate=note)
 
     assert epochs == [1, 2]
-    assert steps[-1] == 6
+    assert steps[-1] == 4
 
 
 def test_frozen_parameters_stay():
@@ -139,3 +143,9 @@ def test_callers_random_numbers_stay_as_they_were():
 
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(model[0].weight, again[0].weight)
+
+
+def test_a_batch_norm_never_sees_a_sample_alone():
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1))
+    train(model, batch_size=3)
+    assert model[0].num_batches_tracked == 2 * 4

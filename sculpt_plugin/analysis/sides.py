@@ -70,8 +70,10 @@ def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:
     purpose = _finest(graph, [_from_best_layer(graph, found) for found in purposes])
     # The choices are made one after the other: all at once would cost their product.
     sides = [replace(purpose, side=x, top=first + 1) for x in _sides(graph)]
-    found = _from_best_layer(graph, _best(graph, sides))
-    return _joined(graph, found.label(graph))
+    side = _best(graph, sides).side
+    # Once the sides are known, purposes need not speak of what is below.
+    whole = [_from_best_layer(graph, replace(x, side=side)) for x in purposes]
+    return _joined(graph, _finest(graph, whole).label(graph))
 
 
 @dataclass(frozen=True, eq=False)

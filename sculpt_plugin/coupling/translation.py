@@ -18,6 +18,7 @@ from sculpt_plugin.coupling.groups import (
     UnitGroup,
     output_axis,
 )
+from sculpt_plugin.errors import ModelError, one_line
 from sculpt_plugin.inputs import Inputs, call, flat_tensors
 
 _OUTPUT_HANDLERS = (
@@ -36,6 +37,9 @@ def dependency_graph(
     Gradients and `requires_grad` are left as found; modes are the caller's business,
     for torch-pruning leaves the model in evaluation mode. The model is always called
     through `call`: torch-pruning itself would unpack a batch of one into its row.
+
+    Raises:
+        ModelError: torch-pruning fails on the model.
     """
     ends = []
 
@@ -57,6 +61,12 @@ def dependency_graph(
                 output_transform=remember,
                 verbose=False,
             )
+    except Exception as error:
+        raise ModelError(
+            "torch-pruning must be able to follow the model, but fails on it with "
+            f"{type(error).__name__}: {one_line(error)}. Prune a part of the model "
+            "that it follows; `analyze` takes the whole, for it follows by itself."
+        ) from error
     finally:
         for parameter in trainable:
             parameter.requires_grad_(False)

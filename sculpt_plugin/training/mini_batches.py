@@ -1,7 +1,6 @@
 """Epochs of mini-batches, cut from data in memory: no workers, no copies to and fro."""
 
-from collections.abc import Callable, Iterator
-from math import ceil
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Int
@@ -10,20 +9,26 @@ from torch import Tensor, nn
 
 def shuffled(
     count: int, size: int, generator: torch.Generator
-) -> Iterator[Int[Tensor, " sample"]]:
+) -> tuple[Int[Tensor, " sample"], ...]:
     """Give the numbers of an epoch's samples, batch by batch, in a new order.
+
+    The last batch has what is left. A single sample that would be left goes with the
+    batch before: a batch norm has nothing to go by in one.
 
     Args:
         count: How many samples there are.
-        size: Samples of a batch; the last one has what is left.
+        size: Samples of a batch.
         generator: Draws the order.
 
     Example:
-        >>> batches = list(shuffled(5, 2, torch.Generator().manual_seed(0)))
+        >>> batches = shuffled(7, 3, torch.Generator().manual_seed(0))
         >>> [len(batch) for batch in batches], sorted(torch.cat(batches).tolist())
-        ([2, 2, 1], [0, 1, 2, 3, 4])
+        ([3, 4], [0, 1, 2, 3, 4, 5, 6])
     """
-    yield from torch.randperm(count, generator=generator).split(size)
+    order = torch.randperm(count, generator=generator)
+    alone = size > 1 and count > size and count % size == 1
+    sizes = [size] * (count // size) + [count % size] * (count % size > 0)
+    return order.split([*sizes[:-2], sizes[-2] + 1] if alone else sizes)
 
 
 def train_in_batches(
@@ -59,10 +64,11 @@ def train_in_batches(
         weight_decay=weight_decay,
         fused=True,
     )
-    steps = epochs * ceil(count / batch_size)
     step = 0
     for epoch in range(1, epochs + 1):
-        for samples in shuffled(count, batch_size, generator):
+        batches = shuffled(count, batch_size, generator)
+        steps = epochs * len(batches)
+        for samples in batches:
             step += 1
             for group in adam.param_groups:
                 group["lr"] = rate(step, steps)
