@@ -1,5 +1,6 @@
 """Work over processes: results as they come, and one line for a worker that died."""
 
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -48,7 +49,9 @@ def spread(
         pool(joblib.delayed(work)(*arguments) for arguments in calls),
     )
     # Left early, by an error or an interrupt, the workers shall stop as well.
-    with closing(results):
+    with closing(results), warnings.catch_warnings():
+        # joblib renews workers whose memory has grown, and says so to everybody.
+        warnings.filterwarnings("ignore", "A worker stopped while", UserWarning)
         try:
             yield from results
         except BrokenProcessPool as error:
