@@ -53,6 +53,16 @@ class Excerpt:
             target = named[name].data
             target[_mesh(target, self.positions.get(name, {}))] = value.detach()
 
+    def laid_out(
+        self, values: Mapping[str, Tensor], whole: nn.Module
+    ) -> dict[str, Tensor]:
+        """Lay out numbers for this part's parameters as in the whole model, else 0."""
+        found = {}
+        for name, value in values.items():
+            found[name] = value.new_zeros(whole.get_parameter(name).shape)
+            found[name][_mesh(found[name], self.positions.get(name, {}))] = value
+        return found
+
 
 def excerpt(
     model: nn.Module,

@@ -219,7 +219,8 @@ def sculpt(
             began = time.perf_counter()
             disk.restore(model, snapshot, flags)
             if (ranking.turn, ranking.stage) != (snapshot.turn, attempt.stage):
-                ranking = rank(search, snapshot, attempt.stage)
+                part = None if live is None else live.part
+                ranking = rank(search, snapshot, attempt.stage, part)
             floor = _floor(record, min_score, max_drop)
             masks = _masked(search, snapshot.masks, ranking, attempt)
             step = _turn(search, masks, attempt, len(record), floor, began, live)
