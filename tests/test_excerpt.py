@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import ModelError
 from sculpt_plugin.pruning.excerpt import excerpt
+from sculpt_plugin.pruning.importance import EdgeMagnitude, EdgeSensitivity
 from sculpt_plugin.pruning.masks import Masks, apply, attach
 
 
@@ -185,6 +186,28 @@ def test_put_back_gives_the_masked_model_again(case):
     for name in masks.keep:
         found, was = whole.get_parameter(name), model.get_parameter(name)
         assert torch.equal(torch.where(found == 0, 0, was), found)
+
+
+@pytest.mark.parametrize("criterion", [EdgeMagnitude, EdgeSensitivity])
+def test_edges_score_in_the_excerpt_what_they_do_in_the_whole_model(case, criterion):
+    model, inputs, masks, _ = case
+    part = excerpt(model, inputs, masks=masks)
+
+    def scores(model):
+        def loss(outputs, _):
+            return outputs.flatten(1).square().sum(1).mean()
+
+        batches = [(inputs, torch.zeros(len(inputs)))]
+        return criterion().measure(model, batches, loss).edge_scores(model)
+
+    found, expected = part.laid_out(scores(part.model), model), scores(model)
+
+    assert found.keys() == expected.keys()
+    for name in found:
+        # What is not in the excerpt is read by nothing, so nothing is lost without it.
+        here = (found[name] != 0) & masks.keep[name]
+        assert here.any()
+        torch.testing.assert_close(found[name][here], expected[name][here])
 
 
 def step(model, inputs, masks):
