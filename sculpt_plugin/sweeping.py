@@ -37,8 +37,8 @@ class SweepFinished:
     """What a sweep over a task ended with.
 
     Printed with rich, it is a table of each seed's typical network: the one with at
-    most a tenth more edges than the seed's sparsest that agrees best with the sparsest
-    of all seeds.
+    most three tenths more edges than the seed's sparsest that agrees best with the
+    sparsest of all seeds, and has hidden units of its own for each group of outputs.
 
     Attributes:
         settings: What was asked for: task, hidden layers, steps in per cent, seeds.

@@ -35,7 +35,7 @@ def many(unit_count: int, *, dead: float = 0.0) -> Consensus:
     end = SharedGroups(
         np.arange(unit_count), votes, label, np.linspace(0, 1, unit_count), 0.5
     )
-    return Consensus(4, end, end, (), np.ones(4), np.arange(4))
+    return Consensus(4, end, end, (), np.ones(4), np.arange(4), np.zeros(4))
 
 
 def by_gid(ax: Axes, gid: str) -> list:
@@ -123,7 +123,7 @@ def test_all_dead_inputs_leave_an_empty_matrix(tmp_path: Path) -> None:
         np.arange(2), np.full((1, 2), -1), np.full(2, -1), np.ones(2), 1.0
     )
     ax = plot.comodules(
-        Consensus(1, none, many(3).outputs, (), np.ones(1), np.arange(1))
+        Consensus(1, none, many(3).outputs, (), np.ones(1), np.arange(1), np.zeros(1))
     )
     plot.save(ax, tmp_path / "empty.png")
     assert "0 inputs in 0 groups" in texts(ax)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,40 @@ def test_typical_is_nearest_to_all_among_those_with_few_edges(
     found = consensus([shared, HALVES, DEEPER, HALVES])
     assert found.edge_counts.tolist() == [5, 6, 10, 6]
     assert found.typical(spare=spare) == chosen
+
+
+def test_sharing_is_how_many_live_hidden_units_serve_outputs_of_two_groups() -> None:
+    # Units 4 and 5 serve one output each and 6 both; 7 is dead.
+    shared = witness(
+        (4, 4, 2), *((0, 4), (1, 4), (2, 5), (3, 5), (4, 8), (5, 9), (6, 8), (6, 9)),
+        (1, 6), (0, 7),
+    )  # fmt: skip
+    found = consensus([shared, HALVES, HALVES, WHOLE])
+    assert found.outputs.groups() == ((0,), (1,))
+    assert found.sharing.tolist() == [1 / 3, 0, 0, 1]
+
+
+def test_sharing_is_none_where_outputs_are_one_group_or_dead() -> None:
+    one = witness((4, 2, 2), (0, 4), (1, 5), (4, 6), (4, 7), (5, 6), (5, 7))
+    assert consensus([one]).outputs.groups() == ((0, 1),)
+    assert consensus([one]).sharing.tolist() == [0]
+    graph = LayeredGraph.from_edges((2, 1, 2), [(0, 2)])
+    dead = graph, Hierarchy((), np.full(5, -1), {})
+    assert consensus([dead]).sharing.tolist() == [0]
+
+
+def test_typical_has_units_of_its_own_for_each_group_where_as_near() -> None:
+    # Both have the same modules, and the first one edge less.
+    found = consensus([HALVES, HALVES, HALVES])
+    mixed = replace(
+        found, edge_counts=np.array([5, 6, 6]), sharing=np.array([0.5, 0, 0])
+    )
+    assert mixed.typical() == 1
+    # A fifth of what is shared is what nearness may make up for.
+    near = np.array([1.0, 0.91, 0.89])
+    assert replace(mixed, nearness=near).typical() == 1
+    assert replace(mixed, nearness=near - [0, 0.02, 0]).typical() == 0
+    assert mixed.typical(spare=0) == 0
 
 
 def test_typical_of_some_is_the_one_of_them_that_is_nearest_to_all() -> None:

@@ -23,9 +23,13 @@ from sculpt_plugin.analysis.shared_modules import (
     shared_modules,
     signatures,
 )
+from sculpt_plugin.analysis.spread import mark, spread, unmark
 from sculpt_plugin.errors import GraphError
 
 Witness = tuple[LayeredGraph, Hierarchy]
+
+# How much agreement it is worth that hidden units serve one group of outputs only.
+_APART = 0.2
 
 _PAIRS = "pass [(report.graph, report.hierarchy) for report in reports]"
 
@@ -83,6 +87,8 @@ class Consensus:
             mean over the witnesses of the adjusted Rand indices of the inputs and of
             the outputs and of the share of modules that both have.
         edge_counts: How many edges each witness has.
+        sharing: The share of each witness's hidden units from which paths lead to more
+            than one of the groups of outputs.
     """
 
     witness_count: int
@@ -91,6 +97,7 @@ class Consensus:
     modules: tuple[SharedModule, ...]
     nearness: Float[np.ndarray, " witness"]
     edge_counts: Int[np.ndarray, " witness"]
+    sharing: Float[np.ndarray, " witness"]
 
     def __repr__(self) -> str:
         """Say how much was found."""
@@ -103,13 +110,16 @@ class Consensus:
     @property
     def representative(self) -> int:
         """Which witness agrees best with all, of equally near ones the sparsest."""
-        return self._nearest(np.arange(self.witness_count))
+        return self._best(np.arange(self.witness_count), self.nearness)
 
-    def typical(self, *, spare: float = 0.1, among: Sequence[int] | None = None) -> int:
-        """Choose the witness to look at: nearly the sparsest, most like all.
+    def typical(self, *, spare: float = 0.3, among: Sequence[int] | None = None) -> int:
+        """Choose the witness to look at: like all, and with units of its own for each.
 
-        The sparsest network is where pruning went furthest, and so where it is most
-        likely to have left the structure that most networks share, for an edge or two.
+        The sparsest network is where pruning went furthest: for an edge or two it has
+        often left the structure that most networks share, and a unit that serves two
+        functions is cheaper than two units. So of the sparser witnesses the one is
+        taken that agrees best with all, less a fifth of the share of its hidden units
+        that serve more than one group of outputs.
 
         Args:
             spare: How many edges more than the sparsest to choose from it may have, as
@@ -118,9 +128,7 @@ class Consensus:
                 None: all.
 
         Returns:
-            Of the witnesses with so few edges the one that agrees best with all, also
-            with those that are not to choose from; of equally near ones the sparsest,
-            then the first.
+            The witness; of equally good ones the sparsest, then the first.
 
         Raises:
             GraphError: There is no witness to choose from.
@@ -147,13 +155,18 @@ class Consensus:
         edges = self.edge_counts[places]
         # Rounded, for 1.15 * 20 may come out below 23.
         most = round((1 + spare) * int(edges.min()), 6)
-        return self._nearest(places[edges <= most])
+        good = self.nearness - _APART * self.sharing
+        return self._best(places[edges <= most], good)
 
-    def _nearest(self, among: Int[np.ndarray, " place"]) -> int:
-        """Of some witnesses the one that agrees best with all, then the sparsest."""
+    def _best(
+        self,
+        among: Int[np.ndarray, " place"],
+        good: Float[np.ndarray, " witness"],
+    ) -> int:
+        """Of some witnesses the best one, then the sparsest."""
         # Rounded, since sums in another order would break ties by their noise.
-        near = self.nearness[among].round(9)
-        return int(among[np.lexsort((self.edge_counts[among], -near))[0]])
+        order = np.lexsort((self.edge_counts[among], -good[among].round(9)))
+        return int(among[order[0]])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the consensus as plain dicts, lists, numbers and strings.
@@ -242,7 +255,19 @@ def consensus(witnesses: Sequence[Witness]) -> Consensus:
         ),
         nearness=agreement.mean(axis=1),
         edge_counts=np.array([graph.edge_count for graph, _ in witnesses]),
+        sharing=np.array([_sharing(graph, outputs.label) for graph, _ in witnesses]),
     )
+
+
+def _sharing(graph: LayeredGraph, groups: Int[np.ndarray, " output"]) -> float:
+    """Give the share of the live hidden units that serve several groups of outputs."""
+    last = graph.units(graph.depth - 1)
+    served = np.full(graph.unit_count, -1)
+    served[last] = groups
+    count = int(groups.max(initial=-1)) + 1
+    reached = unmark(spread(graph, mark(served, count)), count).sum(axis=1)
+    hidden = reached[graph.units(0).stop : last.start]
+    return float((hidden > 1).sum() / max(np.count_nonzero(hidden), 1))
 
 
 def _check_kinds(witnesses: Any) -> None:

@@ -125,8 +125,9 @@ def _legend(results: Results) -> Iterator[str]:
     yield (
         "Share of networks with the right modules. *single*: the sparsest network of "
         f"each seed. *typical*: of the {results.witness_count} sparsest of a seed, "
-        "among those with at most a tenth more edges than the sparsest, the one that "
-        "agrees best with those of all seeds. *consensus*: what a seed's "
+        "among those with at most three tenths more edges than the sparsest, the one "
+        "that agrees best with those of all seeds and has hidden units of its own for "
+        "each group of outputs (`Consensus.typical`). *consensus*: what a seed's "
         f"{results.witness_count} say together. *all seeds*: what those of all seeds "
         "say together, one answer for each shape of network. "
         "In parentheses: by number of hidden layers. A star marks what is below the "
