@@ -63,7 +63,7 @@ def sculpted(dense, changes, step, importance, seed):
         batches=[(recipe.inputs[::16], recipe.targets[::16])],
         loss=recipe.loss,
         min_score=dense.min_score,
-        units=SEARCH.units,
+        units=SEARCH.units(dense.hidden),
         edges=replace(SEARCH, edge_step=step).edges,
         edge_importance=importance,
         finest=SEARCH.finest,

@@ -35,8 +35,9 @@ class DigitSearch:
             paper.
         dense_rate: Adam's learning rate, at first, for the dense network.
         unit_step: The share of the units that goes at a time.
-        unit_turns: How many times units go so. What is left then has enough units to
-            give edges away.
+        unit_turns: How many times units go so, at most.
+        fewest_units: What is left of the narrowest hidden layer, on average: with fewer
+            units than that a network has no edges to give away.
         edge_step: The share of the edges that goes at a time.
         finest: A stage ends when removing this share of what is left fails.
     """
@@ -45,17 +46,28 @@ class DigitSearch:
     dense_rate: float = 1e-3
     unit_step: float = 0.5
     unit_turns: int = 3
+    fewest_units: int = 48
     edge_step: float = 0.2
     finest: float = 0.02
 
-    @property
-    def units(self) -> tuple[float, ...]:
-        """The share of the units that is gone after each turn."""
-        return tuple(1 - (1 - self.unit_step) ** k for k in range(self.unit_turns + 1))
+    def units(self, hidden: Sequence[int]) -> tuple[float, ...] | None:
+        """Give the share of the units that is gone after each turn, None for no turn.
+
+        Args:
+            hidden: Units of each hidden layer.
+
+        Example:
+            >>> SEARCH.units((784, 784)), SEARCH.units((200, 784)), SEARCH.units((60,))
+            ((0.0, 0.5, 0.75, 0.875), (0.0, 0.5, 0.75), None)
+        """
+        room = log(min(hidden) / self.fewest_units) / -log(1 - self.unit_step)
+        turns = min(self.unit_turns, int(room))
+        gone = tuple(1 - (1 - self.unit_step) ** k for k in range(turns + 1))
+        return gone if turns > 0 else None
 
     @property
     def edges(self) -> tuple[float, ...]:
-        """The same for edges, on to one of millions."""
+        """The share of the edges that is gone after each turn, to one of millions."""
         turns = int(log(1e-9) / log(1 - self.edge_step))
         return tuple(1 - (1 - self.edge_step) ** turn for turn in range(turns))
 
@@ -72,6 +84,7 @@ class Dense:
         recipe: How it was trained; turns end at `min_score`.
         score: Its score on the validation images.
         min_score: The score that a sparse network must hold.
+        hidden: Units of each hidden layer.
         search: In what steps it is to be pruned.
     """
 
@@ -79,6 +92,7 @@ class Dense:
     recipe: Recipe
     score: float
     min_score: float
+    hidden: tuple[int, ...]
     search: DigitSearch
 
 
@@ -135,7 +149,7 @@ def learn_digits(
         )
     min_score = score - search.drop
     recipe = replace(recipe, early_accept=min_score)
-    return Dense(model, recipe, score, min_score, search)
+    return Dense(model, recipe, score, min_score, tuple(hidden), search)
 
 
 def sculpt_digits(
@@ -166,7 +180,7 @@ def sculpt_digits(
         batches=[(recipe.inputs[::16], recipe.targets[::16])],
         loss=recipe.loss,
         min_score=dense.min_score,
-        units=search.units,
+        units=search.units(dense.hidden),
         edges=search.edges,
         edge_importance=EdgeSaliency(),
         finest=search.finest,

@@ -9,7 +9,7 @@ from sculpt_plugin.running_digits import DigitSearch
 from sculpt_plugin.tasks.digits import _PAIRS
 
 # Fewer turns than in earnest.
-SHORT = DigitSearch(unit_turns=1, edge_step=0.5, finest=0.3)
+SHORT = DigitSearch(unit_turns=1, fewest_units=4, edge_step=0.5, finest=0.3)
 
 FILES = (
     "train-images-idx3-ubyte",

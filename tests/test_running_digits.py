@@ -149,8 +149,10 @@ def test_turns_end_as_far_below_the_dense_score_as_the_search_says(task):
 
 
 def test_shares_that_are_gone_follow_from_the_steps():
-    search = DigitSearch(unit_step=0.5, unit_turns=2, edge_step=0.75)
-    assert search.units == (0, 0.5, 0.75)
+    search = DigitSearch(unit_step=0.5, unit_turns=2, fewest_units=10, edge_step=0.75)
+    assert search.units((80,)) == (0, 0.5, 0.75)
+    assert search.units((80, 39)) == (0, 0.5)
+    assert search.units((80, 19)) is search.units((5,)) is None
     assert search.edges[:3] == (0, 0.75, 0.9375)
     assert 1e-9 < 1 - search.edges[-1] < 16e-9
 
