@@ -2,9 +2,8 @@
 The criteria inside torch-pruning's own pruners
 ===============================================
 
-``UnitSensitivity``, ``EdgeMagnitude``, ``EdgeSensitivity`` and ``EdgeSaliency`` are
-importances of torch-pruning. Whoever has a pruner of theirs can hand it one of ours and
-keep the rest. Here five importances rank the channels of one convolutional network.
+``UnitSensitivity``, ``EdgeSaliency`` and their like are importances of torch-pruning: its
+pruners take them. Here five importances rank the channels of a convolutional network.
 """
 
 import copy
