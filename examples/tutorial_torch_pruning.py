@@ -2,7 +2,7 @@
 The criteria inside torch-pruning's own pruners
 ===============================================
 
-``UnitSensitivity``, ``EdgeSaliency`` and their like are importances of torch-pruning: its
+``UnitSensitivity``, ``EdgeSaliency`` and their like are torch-pruning importances: its
 pruners take them. Here five importances rank the channels of a convolutional network.
 """
 
