@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from small_sweep import engine
 
 from sculpt_plugin import tasks
@@ -102,6 +103,8 @@ def killed_in_a_worker(task, hidden):
 
 def test_a_killed_worker_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("SCULPT_TEST_PARENT", str(os.getpid()))
+    # Workers of an earlier test know nothing of it.
+    get_reusable_executor().shutdown()
     with pytest.raises(TrainError, match=r"one was killed.*fewer jobs"):
         reproduce(CELLS, tmp_path, jobs=2, learn=killed_in_a_worker)
 
