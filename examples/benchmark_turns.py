@@ -19,7 +19,7 @@ import torch
 import sculpt_plugin as sp
 from sculpt_plugin.reproducing.digit_results import judge_digits
 from sculpt_plugin.reproducing.witnesses import witness
-from sculpt_plugin.running_digits import SEARCH, learn_digits
+from sculpt_plugin.running_digits import SEARCH, learn_digits, sculpt_digits
 from sculpt_plugin.tasks.digits import SIDE
 
 # What is changed of the recipe, the share of the edges that goes at a time, and by what
@@ -54,22 +54,13 @@ COLUMNS = (
 
 def sculpted(dense, changes, step, importance, seed):
     """Sculpt a copy of a dense network; give what is left."""
-    recipe = replace(dense.recipe, **changes)
-    return sp.sculpt(
-        copy.deepcopy(dense.model),
-        recipe.checked_on[0][:2],
-        train=recipe.train,
-        evaluate=recipe.evaluate,
-        batches=[(recipe.inputs[::16], recipe.targets[::16])],
-        loss=recipe.loss,
-        min_score=dense.min_score,
-        units=SEARCH.units(dense.hidden),
-        edges=replace(SEARCH, edge_step=step).edges,
-        edge_importance=importance,
-        finest=SEARCH.finest,
-        compacting=True,
-        seed=seed,
+    changed = replace(
+        dense,
+        model=copy.deepcopy(dense.model),
+        recipe=replace(dense.recipe, **changes),
+        search=replace(dense.search, edge_step=step),
     )
+    return sculpt_digits(changed, edge_importance=importance, seed=seed)
 
 
 def reads_both(graph):

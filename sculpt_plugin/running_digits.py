@@ -12,7 +12,7 @@ from torch import nn
 from sculpt_plugin import plot
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import CheckpointError, ModelError, ThresholdError
-from sculpt_plugin.pruning.importance import EdgeSaliency
+from sculpt_plugin.pruning.importance import EdgeImportance, EdgeSaliency
 from sculpt_plugin.pruning.keeping import load_kept, save_model
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
@@ -155,6 +155,7 @@ def learn_digits(
 def sculpt_digits(
     dense: Dense,
     *,
+    edge_importance: EdgeImportance | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
     on_step: Callable[[Step], Any] | None = None,
@@ -163,6 +164,7 @@ def sculpt_digits(
 
     Args:
         dense: The network, changed in place.
+        edge_importance: Ranks edges. Default: `EdgeSaliency()`.
         seed: Names the random numbers.
         checkpoint: A folder, so that a run that was killed can go on.
         on_step: Called with each `Step` as soon as it is decided.
@@ -182,7 +184,7 @@ def sculpt_digits(
         min_score=dense.min_score,
         units=search.units(dense.hidden),
         edges=search.edges,
-        edge_importance=EdgeSaliency(),
+        edge_importance=edge_importance or EdgeSaliency(),
         finest=search.finest,
         compacting=True,
         seed=seed,

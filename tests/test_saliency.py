@@ -180,3 +180,9 @@ def test_outputs_whose_pairs_cannot_be_tabulated_are_refused(net, found):
             nn.Sequential(nn.Linear(5, 5), net), [], [(X, CLASSES)], F.cross_entropy
         )
     assert "\n" not in str(error.value)
+
+
+def test_batches_that_can_be_read_only_once_are_refused():
+    net, once = nn.Sequential(nn.Linear(5, 3)), iter([(X, CLASSES)])
+    with pytest.raises(DataError, match="which can be read more than once"):
+        edge_saliency(net, ["0.weight"], once, F.cross_entropy)

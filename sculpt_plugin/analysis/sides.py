@@ -72,8 +72,8 @@ def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:
     sides = [replace(purpose, side=x, top=first + 1) for x in _sides(graph)]
     side = _best(graph, sides).side
     # Once the sides are known, purposes need not speak of what is below.
-    whole = [_from_best_layer(graph, replace(x, side=side)) for x in purposes]
-    return _joined(graph, _finest(graph, whole).label(graph))
+    divisions = [_from_best_layer(graph, replace(x, side=side)) for x in purposes]
+    return _joined(graph, _finest(graph, divisions).label(graph))
 
 
 @dataclass(frozen=True, eq=False)

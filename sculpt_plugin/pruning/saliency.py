@@ -13,6 +13,7 @@ from sculpt_plugin.inputs import check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
+    check_any,
     check_batch_axis,
     checked_pair,
     loss_of,
@@ -70,6 +71,7 @@ def edge_saliency(
                     module, varying, each[layer], count, torch.square
                 )
         total += count
+    check_any(total)
     return {
         name: model.get_parameter(name).detach().square() * value / (2 * total)
         for name, value in scores.items()
@@ -96,11 +98,7 @@ def _means(
                 found = rows.sum(0, dtype=torch.float64)
                 sums[name] = sums[name] + found if name in sums else found
                 counts[name] = counts.get(name, 0) + len(rows)
-    if none:
-        raise DataError(
-            "batches must yield at least one (inputs, targets) pair, got none: pass a "
-            "list or a DataLoader, which can be read more than once."
-        )
+    check_any(not none)
     return {name: value / counts[name] for name, value in sums.items()}
 
 

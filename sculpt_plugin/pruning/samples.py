@@ -46,6 +46,15 @@ def sample_count(inputs: Inputs, targets: Any) -> int:
     return len(tensors(inputs)[0])
 
 
+def check_any(count: int) -> None:
+    """Refuse batches that held nothing, or nothing any more."""
+    if not count:
+        raise DataError(
+            "batches must yield at least one (inputs, targets) pair, got none: pass a "
+            "list or a DataLoader, which can be read more than once."
+        )
+
+
 def outputs_of(model: nn.Module, inputs: Inputs) -> Any:
     """Run the model on a batch, and say in one line where that fails."""
     try:

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup, layer_of
-from sculpt_plugin.errors import DataError
 from sculpt_plugin.inputs import check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
+    check_any,
     check_batch_axis,
     checked_pair,
     loss_of,
@@ -143,11 +143,7 @@ def _backward(
         entered = {n: [x.detach() for x in watched[0].get(n, [])] for n in layers}
         check_batch_axis(entered, count)
         yield _Batch(count, entered, *taken)
-    if scale is None:
-        raise DataError(
-            "batches must yield at least one (inputs, targets) pair, got none: pass a "
-            "list or a DataLoader, which can be read more than once."
-        )
+    check_any(scale is not None)
 
 
 @contextlib.contextmanager

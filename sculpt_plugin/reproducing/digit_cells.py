@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from shutil import rmtree
@@ -24,6 +24,7 @@ from sculpt_plugin.reproducing.witnesses import (
 )
 from sculpt_plugin.running_digits import DENSE, DigitSearch, learn_digits, sculpt_digits
 from sculpt_plugin.tasks import digit_learning, digit_names, digits
+from sculpt_plugin.tasks.digits import Samples
 
 FORMAT = "sculpt-reproduce-digits/1"
 CELLS, SETTINGS = "cells", "reproduce.json"
@@ -153,11 +154,12 @@ def reproduce_digits(
     """
     out, search = Path(out), search or running_digits.SEARCH
     # Put together once, before there are processes to do it at the same time.
-    learned = [
-        described(digit_learning(digits(task, data=data)))
-        for task in sorted({cell.task for cell in cells})
-    ]
-    settings = {"format": FORMAT, **asdict(search), **learned[0]}
+    names = sorted({cell.task for cell in cells})
+    task, *_ = [digits(name, data=data) for name in names]
+    # How a task is learned does not depend on its images, of which there are many.
+    few = Samples(task.training.pixels[:1], task.training.bits[:1])
+    learned = described(digit_learning(replace(task, training=few, validation=few)))
+    settings = {"format": FORMAT, **asdict(search), **learned}
     claim(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's")
     with store.locked(out):
         store.make_folder(out / CELLS)
