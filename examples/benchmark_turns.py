@@ -1,8 +1,8 @@
 """What a turn may be spared on digits, and what that costs in density and separation.
 
 The same dense networks are sculpted again and again, each time with one thing changed:
-whether a turn ends as soon as the score holds, how many epochs it has at most, how much
-goes at a time, how edges are ranked, the learning rate, the weight decay.
+when a turn ends, how many epochs it has at most, how much goes at a time, how edges are
+ranked, the learning rate, what draws weights towards zero.
 
     OMP_NUM_THREADS=1 python examples/benchmark_turns.py --data DIR
 """
@@ -26,19 +26,37 @@ from sculpt_plugin.tasks.digits import SIDE
 # edges are ranked.
 USUAL, SALIENCY = SEARCH.edge_step, sp.EdgeSaliency()
 SETTINGS = {
-    "as `sculpt run` has them": ({}, USUAL, SALIENCY),
-    "whole ones, no early end": ({"early_accept": None}, USUAL, SALIENCY),
-    "at most 2 epochs": ({"epochs": 2}, USUAL, SALIENCY),
-    "at most 12 epochs": ({"epochs": 12}, USUAL, SALIENCY),
-    "half of the edges at a time": ({}, 0.5, SALIENCY),
-    "a tenth of the edges at a time": ({}, 0.1, SALIENCY),
-    "edges ranked by magnitude": ({}, USUAL, sp.EdgeMagnitude()),
-    "a constant rate of 0.001": (
-        {"learning_rate": 0.001, "final_share": 1.0},
+    "as `sculpt run` has them": (lambda dense: {}, USUAL, SALIENCY),
+    "whole ones, no early end": (
+        lambda dense: {"early_accept": None},
         USUAL,
         SALIENCY,
     ),
-    "no weight decay": ({"weight_decay": 0.0}, USUAL, SALIENCY),
+    "an end as soon as the score holds": (
+        lambda dense: {"early_accept": dense.min_score},
+        USUAL,
+        SALIENCY,
+    ),
+    "at most 2 epochs": (lambda dense: {"epochs": 2}, USUAL, SALIENCY),
+    "at most 12 epochs": (lambda dense: {"epochs": 12}, USUAL, SALIENCY),
+    "half of the edges at a time": (lambda dense: {}, 0.5, SALIENCY),
+    "a tenth of the edges at a time": (lambda dense: {}, 0.1, SALIENCY),
+    "edges ranked by magnitude": (lambda dense: {}, USUAL, sp.EdgeMagnitude()),
+    "a constant rate of 0.001": (
+        lambda dense: {"learning_rate": 0.001, "final_share": 1.0},
+        USUAL,
+        SALIENCY,
+    ),
+    "half of the L1 penalty": (
+        lambda dense: {"l1_decay": dense.recipe.l1_decay / 2},
+        USUAL,
+        SALIENCY,
+    ),
+    "no L1 penalty, weight decay 3e-4": (
+        lambda dense: {"l1_decay": 0.0, "weight_decay": 3e-4},
+        USUAL,
+        SALIENCY,
+    ),
 }
 COLUMNS = (
     "turns",
@@ -57,7 +75,7 @@ def sculpted(dense, changes, step, importance, seed):
     changed = replace(
         dense,
         model=copy.deepcopy(dense.model),
-        recipe=replace(dense.recipe, **changes),
+        recipe=replace(dense.recipe, **changes(dense)),
         search=replace(dense.search, edge_step=step),
     )
     return sculpt_digits(changed, edge_importance=importance, seed=seed)

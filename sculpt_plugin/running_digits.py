@@ -33,6 +33,8 @@ class DigitSearch:
     Attributes:
         drop: How much of the dense network's score may be lost: one point, as in the
             paper.
+        early_drop: A turn ends early while no more than this is lost, so that the last
+            turns are whole ones.
         dense_rate: Adam's learning rate, at first, for the dense network.
         unit_step: The share of the units that goes at a time.
         unit_turns: How many times units go so, at most.
@@ -43,12 +45,13 @@ class DigitSearch:
     """
 
     drop: float = 0.01
+    early_drop: float = 0.0075
     dense_rate: float = 1e-3
     unit_step: float = 0.5
     unit_turns: int = 3
     fewest_units: int = 48
     edge_step: float = 0.2
-    finest: float = 0.02
+    finest: float = 0.005
 
     def units(self, hidden: Sequence[int]) -> tuple[float, ...] | None:
         """Give the share of the units that is gone after each turn, None for no turn.
@@ -81,7 +84,7 @@ class Dense:
 
     Attributes:
         model: The network.
-        recipe: How it was trained; turns end at `min_score`.
+        recipe: How it was trained and is trained on.
         score: Its score on the validation images.
         min_score: The score that a sparse network must hold.
         hidden: Units of each hidden layer.
@@ -148,7 +151,7 @@ def learn_digits(
             "choose wider or fewer hidden layers, or another seed."
         )
     min_score = score - search.drop
-    recipe = replace(recipe, early_accept=min_score)
+    recipe = replace(recipe, early_accept=score - search.early_drop)
     return Dense(model, recipe, score, min_score, tuple(hidden), search)
 
 

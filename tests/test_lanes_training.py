@@ -55,10 +55,10 @@ def trained_both_ways(kind, recipe, *, keep=None):
     return together, torch.stack(values), scores
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize(("noise", "l1_decay"), [(0.0, 0.0), (0.1, 0.0), (0.1, 0.02)])
 @pytest.mark.parametrize("kind", [Image, Concat, Mixing])
-def test_lanes_end_where_each_network_would_alone(kind, noise):
-    recipe = for_kind(kind, noise=noise)
+def test_lanes_end_where_each_network_would_alone(kind, noise, l1_decay):
+    recipe = for_kind(kind, noise=noise, l1_decay=l1_decay)
 
     together, values, scores = trained_both_ways(kind, recipe)
 

@@ -30,6 +30,7 @@ def network(*extra) -> nn.Sequential:
 def weights_of_each_epoch(model, how):
     """The weights after each epoch, with torch's own Adam and no shared passes."""
     optimizer = torch.optim.Adam(model.parameters(), weight_decay=how.weight_decay)
+    weights = [model[0].weight, model[-1].weight]
     source = torch.Generator().manual_seed(how.seed)
     history = []
     for epoch in range(how.epochs):
@@ -39,7 +40,8 @@ def weights_of_each_epoch(model, how):
         noise = torch.randn(len(INPUTS), 2, generator=source)
         noisy = INPUTS + how.noise * noise
         optimizer.zero_grad()
-        how.loss(model(noisy), TARGETS).backward()
+        sizes = sum(weight.abs().sum() for weight in weights)
+        (how.loss(model(noisy), TARGETS) + how.l1_decay * sizes).backward()
         optimizer.step()
         history.append(copy.deepcopy(model.state_dict()))
     return history
@@ -47,7 +49,12 @@ def weights_of_each_epoch(model, how):
 
 @pytest.mark.parametrize(
     ("changes", "best_epoch"),
-    [({"epochs": 1}, 1), ({"epochs": 12}, 12), ({"epochs": 12, "noise": 2.0}, 9)],
+    [
+        ({"epochs": 1}, 1),
+        ({"epochs": 12}, 12),
+        ({"epochs": 12, "noise": 2.0}, 9),
+        ({"epochs": 12, "l1_decay": 0.02}, 12),
+    ],
 )
 def test_training_keeps_the_best_epoch_of_torch_adam(changes, best_epoch):
     how = recipe(learning_rate=0.3, weight_decay=0.01, seed=4, **changes)
@@ -261,6 +268,7 @@ def batches_of_each_epoch(model, how, epochs):
     )
     source = torch.Generator().manual_seed(how.seed)
     history, step, steps = [], 0, epochs * -(-len(INPUTS) // how.batch_size)
+    weights = [model[0].weight, model[-1].weight]
     for _ in range(epochs):
         order = torch.randperm(len(INPUTS), generator=source)
         for samples in order.split(how.batch_size):
@@ -269,7 +277,9 @@ def batches_of_each_epoch(model, how, epochs):
             inputs = INPUTS[samples]
             inputs = inputs + how.noise * torch.randn(inputs.shape, generator=source)
             adam.zero_grad()
-            how.loss(model.train()(inputs), TARGETS[samples]).backward()
+            loss = how.loss(model.train()(inputs), TARGETS[samples])
+            sizes = sum(weight.abs().sum() for weight in weights)
+            (loss + how.l1_decay * sizes).backward()
             adam.step()
         history.append(copy.deepcopy(model.state_dict()))
     return history
@@ -297,6 +307,7 @@ def _extra(state):
         ({"epochs": 12}, [], 12),
         ({"epochs": 12}, [nn.BatchNorm1d(8)], 8),
         ({"epochs": 12, "noise": 2.0, "seed": 6}, [nn.BatchNorm1d(8)], 11),
+        ({"epochs": 12, "l1_decay": 0.02}, [nn.BatchNorm1d(8)], 12),
     ],
 )
 def test_mini_batches_keep_the_best_epoch_of_a_plain_loop(changes, extra, best_epoch):
@@ -309,6 +320,16 @@ def test_mini_batches_keep_the_best_epoch_of_a_plain_loop(changes, extra, best_e
     assert best_of(history, how, first=how.epochs // 2 + 1) == best_epoch
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, history[best_epoch - 1][name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_the_first_training_has_no_l1_penalty(batch_size):
+    models = [network(), network()]
+    for model, strength in zip(models, (0.0, 9.0), strict=True):
+        recipe(l1_decay=strength, batch_size=batch_size).prepare(model)
+
+    first, second = (model.state_dict() for model in models)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_one_batch_of_all_samples_is_a_step_an_epoch():

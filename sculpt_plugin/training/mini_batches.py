@@ -40,6 +40,7 @@ def train_in_batches(
     epochs: int,
     rate: Callable[[int, int], float],
     weight_decay: float,
+    l1_decay: float = 0.0,
     generator: torch.Generator,
     after_epoch: Callable[[int], bool],
 ) -> None:
@@ -54,6 +55,8 @@ def train_in_batches(
         rate: Gives the learning rate of a step, from its number (the first is 1) and
             how many there would be at most.
         weight_decay: Adam's, added to the gradient.
+        l1_decay: What is added to the gradient of a weight with the weight's sign;
+            biases and scales, which have one dimension, are left alone.
         generator: Draws the order of the samples.
         after_epoch: Called with the number of each epoch that has ended; true ends the
             training.
@@ -74,6 +77,30 @@ def train_in_batches(
                 group["lr"] = rate(step, steps)
             adam.zero_grad(set_to_none=True)
             loss_of(model, samples).backward()
+            if l1_decay:
+                pull_to_zero(model, l1_decay)
             adam.step()
         if after_epoch(epoch):
             return
+
+
+@torch.no_grad()
+def pull_to_zero(model: nn.Module, strength: float) -> None:
+    """Add the gradient of the sum of all absolute weights, times a strength.
+
+    Args:
+        model: The model, after `backward`. Biases and the scales of norms, which have
+            one dimension, are left alone.
+        strength: What is added to a positive weight's gradient.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> _ = model.weight.data.copy_(torch.tensor([[0.5, -2.0]]))
+        >>> model(torch.zeros(1, 2)).sum().backward()
+        >>> pull_to_zero(model, 0.1)
+        >>> model.weight.grad, model.bias.grad
+        (tensor([[ 0.1000, -0.1000]]), tensor([1.]))
+    """
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and parameter.grad is not None:
+            parameter.grad.add_(parameter.sign(), alpha=strength)

@@ -18,7 +18,7 @@ from sculpt_plugin.training.best_epoch import (
 )
 from sculpt_plugin.training.columns import hands_on
 from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
-from sculpt_plugin.training.mini_batches import train_in_batches
+from sculpt_plugin.training.mini_batches import pull_to_zero, train_in_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,11 @@ class Recipe:
             network may not outlive that.
         weight_decay: Adam's, added to the gradient. It draws what a task does not
             need towards zero, and so decides how much can be removed.
+        l1_decay: Strength of an L1 penalty in `train`: what is added to the gradient of
+            each weight with the weight's sign. It holds at zero what a task does not
+            need, where `weight_decay` pulls the less the smaller a weight is. Biases
+            and scales are spared, and so is the first training, since some networks
+            would not learn.
         noise: Standard deviation of the Gaussian noise on the inputs.
         seed: Names the noise, and the order of the samples.
         batch_size: Samples of a mini-batch. None: all samples in one step.
@@ -84,6 +89,7 @@ class Recipe:
     final_share: float = 0.05
     warm_up: int = 0
     weight_decay: float = 1.5e-3
+    l1_decay: float = 0.0
     noise: float = 0.0
     seed: int = 0
     batch_size: int | None = None
@@ -148,7 +154,8 @@ class Recipe:
             ModelError: The outputs do not fit the targets.
             TrainError: The loss does not stay finite.
         """
-        self._fit(model, self.first_epochs, on_epoch=on_epoch)
+        first = self.unpenalised()
+        first._fit(model, self.first_epochs, on_epoch=on_epoch)
 
     def train(self, model: nn.Module) -> None:
         """Train a model for one turn, in place, with a fresh optimizer.
@@ -164,6 +171,10 @@ class Recipe:
         inputs, targets = self.on_device_of(model).checked_on
         with torch.no_grad():
             return float(self.score(self._outputs(model, inputs, targets), targets))
+
+    def unpenalised(self) -> "Recipe":
+        """Give the recipe of a first training: without the L1 penalty."""
+        return replace(self, l1_decay=0.0) if self.l1_decay else self
 
     def rate(self, step: int, steps: int) -> float:
         """Give the learning rate of a step of Adam, counted from 1."""
@@ -300,6 +311,8 @@ class Recipe:
             if epoch == epochs or reached(best, enough):
                 break
             self.loss(outputs, self.targets).backward()
+            if self.l1_decay:
+                pull_to_zero(model, self.l1_decay)
             step_adam(
                 flat,
                 moments,
@@ -345,6 +358,7 @@ class Recipe:
             epochs=epochs,
             rate=self.rate,
             weight_decay=self.weight_decay,
+            l1_decay=self.l1_decay,
             generator=generator,
             after_epoch=after_epoch,
         )

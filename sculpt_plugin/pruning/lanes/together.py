@@ -1,6 +1,7 @@
 """One round: remove, train and score many lanes together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ def prepare_together(
     program: Program, layout: Layout, models: Sequence[nn.Module], seeds: Sequence[int]
 ) -> list[Tried]:
     """Train the dense networks for the first time, all of them together."""
+    program = replace(program, recipe=program.recipe.unpenalised())
     rows = torch.stack(
         [torch.cat([p.detach().flatten() for p in m.parameters()]) for m in models]
     )

@@ -78,6 +78,11 @@ def train_lanes(
             loss, *seen = step_and_look(leaf, here)
             return *torch.autograd.grad(loss, leaf, each), *seen
 
+    pull = None
+    if recipe.l1_decay:
+        # On weights only, as `pull_to_zero` has it.
+        on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
+        pull = torch.cat(on) * recipe.l1_decay
     again = repeated if program.steady else _as_it_is
     for looks, part in groupby(range(epochs + 1), lambda x: recipe.looks(x, epochs)):
         run = again(learn_and_look if looks else learn)
@@ -88,6 +93,8 @@ def train_lanes(
             if looks:
                 best.take(values, *seen)
             if epoch < epochs:
+                if pull is not None:
+                    gradient = gradient + values.sign() * pull
                 step_adam(
                     replace(flat, gradients=gradient.reshape(-1)),
                     moments,
