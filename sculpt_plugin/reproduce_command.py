@@ -142,12 +142,12 @@ def _progress(
     def watch(now: "CellDone | DigitCellDone") -> None:
         cell = now.outcome.cell
         layers = "-".join(map(str, cell.hidden))
-        bar.update(
-            row,
-            completed=now.share,
-            said=f"{now.done:>3} of {now.total} cells  \\[{cell.task}] {layers}",
-            clock="left" if now.done < now.total else "in all",
-        )
+        said = f"{now.done:>3} of {now.total} cells  \\[{cell.task}] {layers}"
+        clock = "left" if now.done < now.total else "in all"
+        bar.update(row, completed=now.share, said=said, clock=clock)
+        if not console.is_terminal:
+            # A log would have no sign of life for hours.
+            console.print(said)
 
     with bar:
         try:

@@ -46,6 +46,12 @@ def test_it_shows_tables_and_writes_them(sculpt, tmp_path):
     assert "`sculpt reproduce exemplar --jobs 1`" in text
 
 
+def test_a_log_has_a_line_for_each_cell(sculpt, tmp_path):
+    _, out, _ = sculpt("reproduce", "--out", tmp_path / "out")
+    assert "1 of 2 cells" in out
+    assert "2 of 2 cells" in out
+
+
 def test_json_is_all_that_is_printed(sculpt, tmp_path):
     code, out, err = sculpt("reproduce", "--json", "--out", tmp_path / "out")
     found = json.loads(out)
