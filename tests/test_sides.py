@@ -228,12 +228,14 @@ def test_edges_may_jump_layers():
         assert (same(label[units]) == same(graph.channel[units] % 2)).all()
 
 
+@pytest.mark.parametrize("mixed", [0, 5])
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_unit_that_reads_alone_is_on_the_side_that_it_feeds(side):
+def test_a_unit_that_reads_alone_is_on_the_side_that_it_feeds(side, mixed):
     numbers = np.random.default_rng(0)
     # Even units are on one side, odd ones on the other; the last unit of the first
-    # layer alone reads the last six inputs.
-    sizes = (126, 31, 20, 2)
+    # layer alone reads the last six inputs. It feeds two units of a side, and it may
+    # feed units that read both.
+    sizes = (126, 31, 20 + mixed, 2)
     first, second, outputs = np.cumsum(sizes)[:3].tolist()
     alone = first + 30
     edges = [(120 + source, alone) for source in range(6)]
@@ -246,6 +248,10 @@ def test_a_unit_that_reads_alone_is_on_the_side_that_it_feeds(side):
         edges += [(first + source, second + unit) for source in read]
         edges.append((second + unit, outputs + unit // 2 % 2))
     edges += [(alone, second + side), (alone, second + 2 + side)]
+    for unit in range(20, 20 + mixed):
+        read = [*range(0, 30, 4), *range(1, 30, 4), 30]
+        edges += [(first + source, second + unit) for source in read]
+        edges.append((second + unit, outputs))
     graph = LayeredGraph.from_edges(sizes, edges)
     assert graph.live_units().all()
 

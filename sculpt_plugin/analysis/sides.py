@@ -224,9 +224,11 @@ def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
             units = graph.units(layer)
             _follow(side, feeders, units, slice(0, units.start))
         if alone.any():
-            # What a unit reads alone says nothing of its side; what it feeds may.
-            _follow(side, graph.adjacency, first, above)
-            side[first][~alone] = group
+            # What a unit reads alone says nothing of its side; what it feeds may, where
+            # that is on one.
+            sure = np.where(side == MIXED, _UNKNOWN, side)
+            _follow(sure, graph.adjacency, first, above)
+            side[first] = np.where(alone, sure[first], side[first])
             _follow(side, graph.adjacency, graph.units(0), first)
         found.append(side)
     return found
