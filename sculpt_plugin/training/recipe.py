@@ -7,7 +7,7 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
-from sculpt_plugin.errors import DataError, ModelError, TrainError, one_line
+from sculpt_plugin.errors import ModelError, TrainError, one_line
 from sculpt_plugin.training.best_epoch import (
     BestEpoch,
     as_one_vector,
@@ -19,6 +19,7 @@ from sculpt_plugin.training.best_epoch import (
 from sculpt_plugin.training.columns import hands_on
 from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
 from sculpt_plugin.training.mini_batches import pull_to_zero, train_in_batches
+from sculpt_plugin.training.settings import check_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,35 +99,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse counts and data that cannot be trained on."""
-        if min(self.first_epochs, self.epochs) < 1:
-            raise DataError(
-                "first_epochs and epochs must be 1 or more, got "
-                f"{self.first_epochs} and {self.epochs}."
-            )
-        if not isinstance(self.warm_up, int) or self.warm_up < 0:
-            raise DataError(
-                "warm_up must be a whole number of steps, 0 or more, got "
-                f"{self.warm_up!r}."
-            )
-        size, enough = self.batch_size, self.early_accept
-        if size is not None and (not isinstance(size, int) or size < 1):
-            raise DataError(
-                "batch_size must be a whole number, 1 or more, or None for all samples "
-                f"in one step, got {size!r}."
-            )
-        if enough is not None and (
-            not isinstance(enough, int | float) or not isfinite(enough)
-        ):
-            raise DataError(
-                "early_accept must be a finite score, such as min_score, or None for "
-                f"all epochs, got {enough!r}."
-            )
-        for inputs, targets in ((self.inputs, self.targets), self.checked_on):
-            if len(inputs) != len(targets) or not len(inputs):
-                raise DataError(
-                    "inputs and targets must have one row for each sample, got "
-                    f"{len(inputs)} and {len(targets)}."
-                )
+        check_settings(self)
 
     @property
     def checked_on(self) -> tuple[Tensor, Tensor]:
@@ -154,8 +127,7 @@ class Recipe:
             ModelError: The outputs do not fit the targets.
             TrainError: The loss does not stay finite.
         """
-        first = self.unpenalised()
-        first._fit(model, self.first_epochs, on_epoch=on_epoch)
+        self.unpenalised()._fit(model, self.first_epochs, on_epoch=on_epoch)
 
     def train(self, model: nn.Module) -> None:
         """Train a model for one turn, in place, with a fresh optimizer.
