@@ -80,5 +80,6 @@ sp.plot.hierarchy(report.hierarchy, ax=ax, **names)
 plt.show()
 
 # %%
-# One network is one witness. With ``seed=0`` the three lamps end in one module. The
-# tutorial on sweeps asks many networks, and believes the majority.
+# One network is one witness. With ``seed=0`` green has no units of its own: it reads
+# those of the two other lamps, on a third level. The tutorial on sweeps asks many
+# networks, and believes the majority.

@@ -87,3 +87,13 @@ def test_the_rate_rises_for_200_steps():
     recipe = digit_learning(task(), learning_rate=0.5)
     rates = [recipe.rate(step, 10**6) for step in (50, 100, 200, 400)]
     assert rates == pytest.approx([0.125, 0.25, 0.5, 0.5], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "strength"),
+    [("digits-hierarchical", 3, 3e-5), ("digits-pair", 20, 4.5e-6)],
+)
+def test_the_outputs_share_one_l1_penalty(name, outputs, strength):
+    recipe = digit_learning(task(name, outputs))
+    assert recipe.l1_decay == pytest.approx(strength)
+    assert digit_learning(task(name, outputs), l1_decay=0.5).l1_decay == 0.5

@@ -1,3 +1,4 @@
+import copy
 import subprocess
 import sys
 
@@ -90,6 +91,19 @@ def test_model_with_other_outputs_is_refused(use):
 
     with pytest.raises(ModelError, match=r"must fit targets .*\[4, 1\], got \[4, 3\]"):
         getattr(how, use)(nn.Linear(2, 3))
+
+
+def test_turns_take_away_what_the_task_does_not_need():
+    model = tasks.mlp(SMALL, hidden=(24,), seed=0)
+    tasks.learning(SMALL).prepare(model)
+    plain = copy.deepcopy(model)
+
+    tasks.learning(SMALL, hidden=(24,), epochs=400).train(model)
+    tasks.learning(SMALL, hidden=(24,), epochs=400, l1_decay=0.0).train(plain)
+
+    total, total_plain = (net[0].weight.abs().sum().item() for net in (model, plain))
+    assert tasks.learning(SMALL).evaluate(model) == 1.0
+    assert total < total_plain
 
 
 @pytest.mark.parametrize("knobs", [{"first_epochs": 0}, {"epochs": 0}])

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from sculpt_plugin.analysis.trace import trace
+from sculpt_plugin.errors import TraceError
 
 
 class Tied(nn.Module):
@@ -52,3 +53,22 @@ def test_parts_of_one_parameter_are_named_by_their_rows() -> None:
     x = torch.zeros(1, 3, 2)
     found = trace(attention, (x, x.clone(), x.clone()))
     assert found.names[1:4] == ("in_proj[0:2]", "in_proj[2:4]", "in_proj[4:6]")
+
+
+def filled(*weights: float) -> nn.Module:
+    layer = nn.Linear(len(weights), 1)
+    layer.weight.data[0] = torch.tensor(weights)
+    return nn.Sequential(layer)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [(1.0, torch.nan), (torch.inf, 0.0), (torch.inf, -torch.inf)],
+)
+def test_weights_that_are_no_numbers_are_refused(weights) -> None:
+    with pytest.raises(TraceError, match="'0' must have finite numbers only"):
+        trace(filled(*weights), torch.ones(1, len(weights)))
+
+
+def test_weights_whose_sum_overflows_are_taken() -> None:
+    assert trace(filled(3e38, 3e38), torch.zeros(1, 2)).edge_count == 2

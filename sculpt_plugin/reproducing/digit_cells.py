@@ -24,6 +24,7 @@ from sculpt_plugin.reproducing.witnesses import (
 )
 from sculpt_plugin.running_digits import DENSE, DigitSearch, learn_digits, sculpt_digits
 from sculpt_plugin.tasks import digit_learning, digit_names, digits
+from sculpt_plugin.tasks.digit_learning import L1_DECAY
 from sculpt_plugin.tasks.digits import Samples
 
 FORMAT = "sculpt-reproduce-digits/1"
@@ -159,6 +160,8 @@ def reproduce_digits(
     # How a task is learned does not depend on its images, of which there are many.
     few = Samples(task.training.pixels[:1], task.training.bits[:1])
     learned = described(digit_learning(replace(task, training=few, validation=few)))
+    # Nor what its outputs share, whatever their number.
+    learned["l1_decay"] = L1_DECAY
     settings = {"format": FORMAT, **asdict(search), **learned}
     claim(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's")
     with store.locked(out):

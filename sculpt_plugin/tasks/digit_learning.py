@@ -7,6 +7,9 @@ from sculpt_plugin.tasks.digits import DigitTask
 from sculpt_plugin.tasks.learning import bit_loss, right_bits
 from sculpt_plugin.training.recipe import Recipe
 
+L1_DECAY = 9e-5
+"""The strength of the L1 penalty of the turns, divided among the outputs."""
+
 
 def digit_learning(
     task: DigitTask,
@@ -18,7 +21,7 @@ def digit_learning(
     learning_rate: float = 5e-3,
     warm_up: int = 200,
     weight_decay: float = 1e-4,
-    l1_decay: float = 3e-5,
+    l1_decay: float | None = None,
     seed: int = 0,
 ) -> Recipe:
     """Say how a task on digits is learned.
@@ -43,7 +46,9 @@ def digit_learning(
         warm_up: Steps in which the learning rate rises to that. Without, one in two
             networks with five hidden layers does not outlive its first turn.
         weight_decay: Adam's, added to the gradient.
-        l1_decay: Strength of the L1 penalty of the turns.
+        l1_decay: Strength of the L1 penalty of the turns. None: `L1_DECAY` divided by
+            the number of outputs, for the loss is their mean, and so the more outputs
+            there are the less each one has to hold its edges with.
         seed: Names the order of the samples.
 
     Returns:
@@ -53,6 +58,8 @@ def digit_learning(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    if l1_decay is None:
+        l1_decay = L1_DECAY / task.training.bits.shape[1]
     return Recipe(
         inputs=task.training.pixels.float().div_(255),
         targets=task.training.bits,
