@@ -14,6 +14,7 @@ from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
 from sculpt_plugin.report import Report, analyze
 from sculpt_plugin.tasks import Task, learning, mlp
+from sculpt_plugin.tasks.mlp import checked_widths
 
 FORMAT = "sculpt-run/1"
 RUN, CHECKPOINT = "run.json", "checkpoint"
@@ -148,7 +149,7 @@ def run_task(
     plot.check_installed()
     folder = Path(folder)
     settings = {
-        "hidden": tuple(hidden),
+        "hidden": checked_widths(hidden),
         "unit_step": unit_step,
         "edge_step": edge_step,
         "seed": seed,

@@ -20,6 +20,7 @@ from sculpt_plugin.report import analyze
 from sculpt_plugin.running import CHECKPOINT, RUN, Finished, write
 from sculpt_plugin.tasks import DigitTask, digit_learning, mlp
 from sculpt_plugin.tasks.digits import SIDE
+from sculpt_plugin.tasks.mlp import checked_widths
 from sculpt_plugin.training.recipe import Recipe
 
 FORMAT = "sculpt-digits-run/1"
@@ -234,7 +235,7 @@ def run_digits(
     named = {
         "format": FORMAT,
         "task": task.name,
-        "hidden": tuple(hidden),
+        "hidden": checked_widths(hidden),
         "seed": seed,
         "bf16": bf16,
     }

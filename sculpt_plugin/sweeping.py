@@ -16,6 +16,7 @@ from sculpt_plugin.pruning.keeping import save_masks, save_model
 from sculpt_plugin.pruning.sweep import sweep
 from sculpt_plugin.report import Report, analyze
 from sculpt_plugin.tasks import StartNetworks, Task, learning
+from sculpt_plugin.tasks.mlp import checked_widths
 
 if TYPE_CHECKING:
     import rich.console
@@ -189,7 +190,7 @@ def sweep_task(
     folder = Path(folder)
     settings = {
         "task": task.name,
-        "hidden": tuple(hidden),
+        "hidden": checked_widths(hidden),
         "unit_steps": tuple(unit_steps),
         "edge_steps": tuple(edge_steps),
         "seeds": tuple(seeds),

@@ -1,3 +1,6 @@
+import re
+
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +28,15 @@ def test_same_seed_gives_the_same_network_and_leaves_torch_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("hidden", [(), (24, 0)])
-def test_network_without_hidden_units_is_refused(hidden):
-    with pytest.raises(TaskError, match="at least one layer, each 1 or more, got"):
-        tasks.mlp(tasks.get("4,2,4"), hidden=hidden)
+@pytest.mark.parametrize("hidden", [(), (24, 0), 12, None, (24.0, 24), "24,24"])
+@pytest.mark.parametrize("use", [tasks.mlp, tasks.learning])
+def test_network_without_hidden_units_is_refused(use, hidden):
+    said = f"at least one layer, each 1 or more, got {re.escape(repr(hidden))}: "
+    # As users call it, without the type checks of the tests.
+    with pytest.raises(TaskError, match=said):
+        use.__wrapped__(tasks.get("4,2,4"), hidden=hidden)
+
+
+def test_widths_may_be_any_whole_numbers():
+    model = tasks.mlp.__wrapped__(tasks.get("4,2,4"), hidden=np.array([3, 2]))
+    assert [layer.out_features for layer in model[::2]] == [3, 2, 4]

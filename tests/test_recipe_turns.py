@@ -198,9 +198,10 @@ def test_score_to_stop_at_that_cannot_be_meant_is_refused(score):
 
 
 @pytest.mark.parametrize("strength", [-1e-5, float("nan"), float("inf")])
-def test_l1_penalty_that_cannot_be_meant_is_refused(strength):
-    with pytest.raises(DataError, match="l1_decay must be a finite number, 0 or more"):
-        recipe(l1_decay=strength)
+@pytest.mark.parametrize("name", ["l1_decay", "weight_decay", "noise"])
+def test_strength_that_cannot_be_meant_is_refused(name, strength):
+    with pytest.raises(DataError, match=f"{name} must be a finite number, 0 or more"):
+        recipe(**{name: strength})
 
 
 @pytest.mark.parametrize(

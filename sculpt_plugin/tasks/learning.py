@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from sculpt_plugin.errors import TaskError
+from sculpt_plugin.tasks.mlp import checked_widths
 from sculpt_plugin.tasks.task import Task
 from sculpt_plugin.training.recipe import Recipe
 
@@ -49,7 +50,7 @@ def learning(
         The recipe.
 
     Raises:
-        TaskError: `first_epochs` or `epochs` is below 1.
+        TaskError: `first_epochs` or `epochs` is below 1, or `hidden` no widths.
 
     Example:
         >>> from sculpt_plugin import tasks
@@ -64,6 +65,7 @@ def learning(
         Patil, Michael and Dovrolis, "Neural Sculpting", NeurIPS 2023,
         https://arxiv.org/abs/2305.18402
     """
+    hidden = checked_widths(hidden)
     if epochs is None:
         epochs = max(40, 20 * len(hidden))
     if learning_rate is None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import index
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,11 +44,7 @@ def mlp(
           (2): Linear(in_features=6, out_features=4, bias=True)
         )
     """
-    if not hidden or min(hidden) < 1:
-        raise TaskError(
-            "hidden must be the units of at least one layer, each 1 or more, got "
-            f"{tuple(hidden)}: (24, 24) is the paper's smallest."
-        )
+    hidden = checked_widths(hidden)
     if not 0 <= seed < 2**63:
         raise TaskError(f"seed must be from 0 to 2**63 - 1, got {seed}.")
     generator = torch.Generator().manual_seed(seed)
@@ -57,13 +55,34 @@ def mlp(
             linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")
         except (RuntimeError, TypeError, MemoryError) as error:
             raise TaskError(
-                f"hidden must fit the memory, got {tuple(hidden)}: choose narrower "
-                "layers."
+                f"hidden must fit the memory, got {hidden}: choose narrower layers."
             ) from error
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def checked_widths(hidden: Any) -> tuple[int, ...]:
+    """Give the widths of hidden layers as plain numbers.
+
+    Raises:
+        TaskError: There is none, or one is no whole number of 1 or more.
+
+    Example:
+        >>> checked_widths([24, 12])
+        (24, 12)
+    """
+    try:
+        widths = tuple(map(index, hidden))
+    except TypeError:
+        widths = ()
+    if not widths or min(widths) < 1:
+        raise TaskError(
+            "hidden must be the units of at least one layer, each 1 or more, got "
+            f"{hidden!r}: (24, 24) is the paper's smallest."
+        )
+    return widths
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,11 +28,12 @@ def check_settings(recipe: "Recipe") -> None:
             "warm_up must be a whole number of steps, 0 or more, got "
             f"{recipe.warm_up!r}."
         )
-    pull = recipe.l1_decay
-    if not isinstance(pull, int | float) or not 0 <= pull < inf:
-        raise DataError(
-            f"l1_decay must be a finite number, 0 or more, such as 3e-5, got {pull!r}."
-        )
+    for name in ("weight_decay", "l1_decay", "noise"):
+        strength = getattr(recipe, name)
+        if not isinstance(strength, int | float) or not 0 <= strength < inf:
+            raise DataError(
+                f"{name} must be a finite number, 0 or more, got {strength!r}."
+            )
     size, enough = recipe.batch_size, recipe.early_accept
     if size is not None and (not isinstance(size, int) or size < 1):
         raise DataError(
