@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sculpt_plugin.digit_options import Data, Download, digit_folder, only_for
+from sculpt_plugin.digit_options import (
+    Bf16,
+    Data,
+    Device,
+    Download,
+    digit_folder,
+    only_for,
+)
 from sculpt_plugin.options import Json, Quiet
 from sculpt_plugin.terminal import (
     Interrupted,
@@ -47,6 +54,8 @@ def reproduce(
     ] = None,
     data: Data = None,
     download: Download = False,
+    device: Device = None,
+    bf16: Bf16 = False,
     jobs: Annotated[
         int, typer.Option(min=1, help="Spread the work over so many processes.")
     ] = 1,
@@ -70,9 +79,13 @@ def reproduce(
     console = console_for(json=json, quiet=quiet)
     if family == "digits":
         out = out or Path("sculpt-reproduce-digits")
-        _digits(console, out, data, download=download, jobs=jobs, json=json)
+        # Says what is missing before anything begins.
+        folder = digit_folder(console, data, download=download)
+        place = device or "cpu"
+        _digits(console, out, folder, device=place, bf16=bf16, jobs=jobs, json=json)
         return
-    only_for("digits", {"--data": data, "--download": download or None})
+    given = {"--data": data, "--download": download or None}
+    only_for("digits", {**given, "--device": device, "--bf16": bf16 or None})
     out = out or Path("sculpt-reproduce")
     families = _FAMILIES if family is None else (family,)
     try:
@@ -96,9 +109,10 @@ def reproduce(
 def _digits(
     console: "Console",
     out: Path,
-    data: Path | None,
+    data: Path,
     *,
-    download: bool,
+    device: str,
+    bf16: bool,
     jobs: int,
     json: bool,
 ) -> None:
@@ -112,15 +126,22 @@ def _digits(
     )
 
     cells = digit_cells()
-    # Says what is missing before anything begins.
-    folder = digit_folder(console, data, download=download)
     try:
         with _progress(console) as watch:
-            reproduce_digits(cells, out, data=folder, jobs=jobs, on_cell=watch)
+            reproduce_digits(
+                cells,
+                out,
+                data=data,
+                device=device,
+                bf16=bf16,
+                jobs=jobs,
+                on_cell=watch,
+            )
         rows = judge_digit_folder(out, cells)
     except KeyboardInterrupt:
         raise Interrupted(out) from None
     words = ["sculpt", "reproduce", "digits", "--data", str(data), "--jobs", str(jobs)]
+    words += ["--device", device] * (device != "cpu") + ["--bf16"] * bf16
     files = write_digits(rows, out, command=shlex.join(words))
     if json:
         typer.echo(digits_to_json(rows))

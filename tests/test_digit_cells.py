@@ -7,7 +7,7 @@ import torch
 from fake_mnist import SHORT, make_small, write_mnist
 
 from sculpt_plugin import running_digits
-from sculpt_plugin.errors import CheckpointError, TaskError
+from sculpt_plugin.errors import CheckpointError, ModelError, TaskError
 from sculpt_plugin.reproducing import digit_cells as module
 from sculpt_plugin.reproducing.digit_cells import (
     DigitCell,
@@ -179,6 +179,19 @@ def test_networks_that_were_pruned_otherwise_are_another_s(whole, data):
             CheckpointError, match=r"there (edge_step|drop) is 0\.\d+, "
         ):
             reproduce_digits(CELLS, folder, data=data, search=other)
+
+
+def test_networks_that_were_trained_in_bfloat16_are_kept_apart(data, tmp_path):
+    settings = {"data": data, "search": SHORT}
+    (outcome,) = reproduce_digits(CELLS[:1], tmp_path, bf16=True, **settings)
+    assert outcome.problem is None
+    with pytest.raises(CheckpointError, match="there bf16 is True, here it is"):
+        reproduce_digits(CELLS[:1], tmp_path, **settings)
+
+
+def test_a_device_that_is_not_there_is_named(data, tmp_path):
+    with pytest.raises(ModelError, match=r"device must be one .* got 'nowhere'"):
+        reproduce_digits(CELLS[:1], tmp_path, data=data, device="nowhere")
 
 
 def test_processes_side_by_side_come_to_the_same(whole, data, tmp_path):

@@ -126,6 +126,8 @@ def reproduce_digits(
     *,
     data: str | Path,
     search: DigitSearch | None = None,
+    device: str = "cpu",
+    bf16: bool = False,
     jobs: int = 1,
     on_cell: Callable[[DigitCellDone], Any] | None = None,
 ) -> tuple[DigitOutcome, ...]:
@@ -140,6 +142,8 @@ def reproduce_digits(
         data: A folder with MNIST.
         search: In what steps they are trained and pruned; as in `sculpt run` by
             default.
+        device: Where to compute, as torch names it.
+        bf16: Whether training computes in bfloat16 where that is safe.
         jobs: How many processes work side by side, each with one thread and up to
             two GiB of memory.
         on_cell: Called whenever a cell is done.
@@ -150,6 +154,7 @@ def reproduce_digits(
     Raises:
         CheckpointError: The folder is in other use, holds networks that were trained
             or pruned otherwise, or cannot be written.
+        ModelError: There is no such device.
         TaskError: MNIST is not in the folder.
         TrainError: A worker process died.
     """
@@ -162,7 +167,7 @@ def reproduce_digits(
     learned = described(digit_learning(replace(task, training=few, validation=few)))
     # Nor what its outputs share, whatever their number.
     learned["l1_decay"] = L1_DECAY
-    settings = {"format": FORMAT, **asdict(search), **learned}
+    settings = {"format": FORMAT, **asdict(search), **learned, "bf16": bf16}
     claim(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's")
     with store.locked(out):
         store.make_folder(out / CELLS)
@@ -172,7 +177,7 @@ def reproduce_digits(
             # It may have been killed before it could clear up.
             rmtree(out / CELLS / cell.name, ignore_errors=True)
         folder = out / CELLS
-        calls = [(cell, folder, Path(data), search) for cell in todo]
+        calls = [(cell, folder, Path(data), search, device, bf16) for cell in todo]
         for outcome in spread(run_digit_cell, calls, jobs=jobs, kept=folder):
             found[outcome.cell] = outcome
             if on_cell is not None:
@@ -183,7 +188,12 @@ def reproduce_digits(
 
 
 def run_digit_cell(
-    cell: DigitCell, folder: Path, data: Path, search: DigitSearch
+    cell: DigitCell,
+    folder: Path,
+    data: Path,
+    search: DigitSearch,
+    device: str,
+    bf16: bool,
 ) -> DigitOutcome:
     """Train and sculpt one network, write down what it came to and keep its edges."""
     torch.set_num_threads(1)
@@ -198,6 +208,8 @@ def run_digit_cell(
             hidden=cell.hidden,
             seed=cell.seed,
             search=search,
+            device=device,
+            bf16=bf16,
             kept=place / DENSE,
         )
     except ThresholdError as error:
