@@ -57,7 +57,7 @@ class Names:
             return
         self._checked.add(key)
         if not weight.is_floating_point() or bool(weight.sum().isfinite()):
-            return  # A sum costs a tenth, and is finite only where all numbers are.
+            return  # A sum costs a twentieth, and is finite only where all numbers are.
         if not bool(weight.isfinite().all()):
             raise TraceError(
                 f"Layer {path or 'model'!r} must have finite numbers only, and a "
