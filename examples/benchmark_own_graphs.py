@@ -13,18 +13,14 @@ import random
 import torch
 
 from sculpt_plugin import tasks
-from sculpt_plugin.analysis.consensus import consensus
-from sculpt_plugin.analysis.modules import detect
 from sculpt_plugin.errors import TaskError
 from sculpt_plugin.pruning.sweep import sweep
-from sculpt_plugin.reproducing.judging import judge
-from sculpt_plugin.reproducing.verdicts import judge_together
+from sculpt_plugin.reproducing.verdicts import judge_networks
 from sculpt_plugin.reproducing.witnesses import sparsest_witnesses
 from sculpt_plugin.tasks import FunctionGraph, Task, and_, minterms, not_, or_, xor
 
 SHAPES = ((24, 24), (24, 24, 24), (36, 36))
 SEEDS = (0, 1, 2, 5)
-UNIT_STEPS = tuple(step / 100 for step in range(5, 75, 5))
 EDGE_STEPS = (0.005, 0.025)
 VOICES = ("single", "typical", "consensus", "all seeds")
 
@@ -104,29 +100,19 @@ def judged(task, hidden):
         tasks.StartNetworks(task, hidden),
         tasks.learning(task, hidden=hidden),
         seeds=SEEDS,
-        unit_steps=UNIT_STEPS,
         edge_steps=EDGE_STEPS,
     )
     networks = sparsest_witnesses(found)
-    heard = [
-        (x.graph, detect(x.graph, method="bidirectional", alike=x.alike))
-        for x in networks
-    ]
-    together = consensus(heard)
-    right = dict.fromkeys(VOICES, 0)
-    for seed in SEEDS:
-        own = [place for place, x in enumerate(networks) if x.seed == seed]
-        if own:
-            said = {
-                "single": judge(task, *heard[own[0]]),
-                "typical": judge(task, *heard[together.typical(among=own)]),
-                "consensus": judge_together(task, [heard[place] for place in own]),
-                "all seeds": judge_together(task, heard),
-            }
-            for voice, verdict in said.items():
-                right[voice] += verdict.inputs and verdict.outputs
-    edges = [min(len(x.edges) for x in networks if x.seed == s) for s in found.seeds]
-    return right, sum(edges)
+    verdicts = judge_networks(
+        task, networks, seeds=SEEDS, methods=("bidirectional",), witness_count=20
+    )["bidirectional"]
+    right = {
+        # What all seeds say together counts for each of them.
+        voice: sum(bool(x and x.inputs and x.outputs) for x in said)
+        * (len(SEEDS) // len(said))
+        for voice, said in verdicts.items()
+    }
+    return right, sum(found.sparsest(seed).network.edge_count for seed in found.seeds)
 
 
 def main():

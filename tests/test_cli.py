@@ -35,14 +35,16 @@ def sculpt(capsys, monkeypatch):
     return run
 
 
+# Of a network that ends as one module; not all of this task do.
+RUN = ("run", "4,1,4", "--hidden", "12", "--seed", "4")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A folder that `sculpt run 4,1,4` filled."""
     out = tmp_path_factory.mktemp("run") / "out"
-    command = [sys.executable, "-m", "sculpt_plugin", "run", "4,1,4"]
-    subprocess.run(
-        [*command, "--hidden", "12", "--out", out], check=True, capture_output=True
-    )
+    command = [sys.executable, "-m", "sculpt_plugin", *RUN, "--out", out]
+    subprocess.run(command, check=True, capture_output=True)
     return out
 
 
@@ -77,11 +79,9 @@ def test_a_run_writes_report_pictures_record_and_models(finished):
 def test_the_same_command_again_trains_no_more_and_ends_the_same(finished, sculpt):
     before = (finished / "checkpoint" / "record.jsonl").read_bytes()
     report = json.loads((finished / "report.json").read_text())
-    code, out, _ = sculpt("run", "4,1,4", "--hidden", "12", "--out", finished)
+    code, out, _ = sculpt(*RUN, "--out", finished)
     assert code == 0
-    count = len(report["modules"])
-    none = "One module: no structure here\n"
-    assert (none if count == 1 else f"\n{count} modules on ") in out
+    assert "One module: no structure here\n" in out
     assert (finished / "checkpoint" / "record.jsonl").read_bytes() == before
     assert json.loads((finished / "report.json").read_text()) == report
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from sculpt_plugin.coupling import Coupling
 from sculpt_plugin.errors import DataError, ModelError, SculptError, ThresholdError
+from sculpt_plugin.finite import all_finite
 from sculpt_plugin.pruning.importance import EdgeImportance
 from sculpt_plugin.pruning.schedule import Schedule, check
 from sculpt_plugin.training.recipe import Recipe
@@ -103,7 +103,7 @@ def check_model(
 def check_weights(model: nn.Module, when: str, error: type[SculptError]) -> None:
     """Refuse weights that are not finite."""
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not all_finite(parameter):
             raise error(
                 f"Weights must be finite, but {name!r} is not {when}: train with a "
                 "lower learning rate."

@@ -41,7 +41,35 @@ def judge_cell(
         By method, then by who is heard: one verdict for each seed, or one for all. A
         seed without networks has None.
     """
-    task = tasks.get(cell.task)
+    return judge_networks(
+        tasks.get(cell.task),
+        witnesses,
+        seeds=cell.seeds,
+        methods=methods,
+        witness_count=witness_count,
+    )
+
+
+def judge_networks(
+    task: Task,
+    witnesses: Sequence[Witness],
+    *,
+    seeds: Sequence[int],
+    methods: Sequence[Method],
+    witness_count: int,
+) -> Verdicts:
+    """Judge the networks of a task, the paper's or another; see `judge_cell`.
+
+    Args:
+        task: What the networks compute.
+        witnesses: The networks, seed by seed, the sparsest first.
+        seeds: The start networks.
+        methods: How modules are detected.
+        witness_count: How many of a seed's sparsest networks a consensus hears.
+
+    Returns:
+        The verdicts.
+    """
     verdicts = {}
     for method in methods:
         heard = [
@@ -50,7 +78,7 @@ def judge_cell(
                 for witness in witnesses
                 if witness.seed == seed
             ][:witness_count]
-            for seed in cell.seeds
+            for seed in seeds
         ]
         together = [pair for pairs in heard for pair in pairs]
         verdicts[method] = {

@@ -5,6 +5,7 @@ from collections import Counter
 from torch import Tensor, nn
 
 from sculpt_plugin.errors import ModelError, TraceError
+from sculpt_plugin.finite import all_finite
 from sculpt_plugin.tracing.labels import storage_key
 
 
@@ -56,9 +57,7 @@ class Names:
         if key in self._checked or key not in self._owners:
             return
         self._checked.add(key)
-        if not weight.is_floating_point() or bool(weight.sum().isfinite()):
-            return  # A sum costs a twentieth, and is finite only where all numbers are.
-        if not bool(weight.isfinite().all()):
+        if weight.is_floating_point() and not all_finite(weight):
             raise TraceError(
                 f"Layer {path or 'model'!r} must have finite numbers only, and a "
                 "parameter of it holds NaN or infinity: train it again, or load "
