@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -12,6 +13,9 @@ import typer
 import sculpt_plugin
 from sculpt_plugin import tasks
 from sculpt_plugin.cli import app
+from sculpt_plugin.reproducing.experiments import cells
+from sculpt_plugin.reproducing.outcome import described
+from sculpt_plugin.reproducing.tables import recipe_line
 
 ROOT = Path(__file__).parents[1]
 EXTENSIONS = ROOT / "docs" / "extensions"
@@ -155,6 +159,14 @@ def test_the_map_names_every_file_with_its_idea():
     )
     idea = "What an analysis finds: clusters, modules and the hierarchy they form."
     assert f"| `hierarchy.py` | {idea} |" in lines
+
+
+def test_the_papers_table_was_made_with_the_recipe_of_today():
+    recipes = [
+        described(tasks.learning(tasks.get(cell.task), hidden=cell.hidden))
+        for cell in cells(get_args(tasks.Family))
+    ]
+    assert recipe_line(recipes) in (ROOT / "docs" / "results.md").read_text()
 
 
 @pytest.mark.parametrize("path", sorted(EXTENSIONS.glob("*.py")), ids=lambda p: p.stem)

@@ -18,6 +18,10 @@ def test_outputs_with_the_same_weights_up_to_a_factor_are_alike() -> None:
     assert alike([[1, 2, 0], [3, 6, 0], [2, 1, 0]], [-1, -3, 0]) == [0, 0, 1]
 
 
+def test_outputs_that_read_different_units_differ_however_large_their_biases() -> None:
+    assert alike([[-0.85, 0], [0, -0.81]], [2.99, 5.61]) == [0, 1]
+
+
 def test_an_output_and_its_negation_are_alike() -> None:
     assert alike([[1, 2], [-1, -2]], [-1, 1]) == [0, 0]
 

@@ -2,10 +2,17 @@ import io
 import json
 
 import pytest
-from judged_by_hand import NEARLY, RIGHT, fill, witness
+from judged_by_hand import CELL, NEARLY, RIGHT, fill, witness
 from rich.console import Console
 
-from sculpt_plugin.reproducing.results import Rate, Results, Row, judge_folder
+from sculpt_plugin.reproducing.outcome import Outcome
+from sculpt_plugin.reproducing.results import (
+    JudgedCell,
+    Rate,
+    Results,
+    Row,
+    judge_folder,
+)
 from sculpt_plugin.reproducing.tables import (
     to_dict,
     to_json,
@@ -48,7 +55,14 @@ def test_a_typical_networks_edges_are_set_against_the_sparsests(tmp_path):
     assert "| typical, agglomerative | 0 | 0 | +6.67% |" in text
 
 
-def pooled():
+def judged(**recipe):
+    """A cell that was trained like this, and of which nothing is known."""
+    return JudgedCell(
+        Outcome(CELL, recipe, 1.5, 32, ()), {"agglomerative": {"single": ()}}
+    )
+
+
+def pooled(*cells):
     """A row of the overlap family, and the rows of its depths."""
     rights = {None: 35, 1: 12, 2: 12, 3: 11}
     return Results(
@@ -64,9 +78,15 @@ def pooled():
             for depth, right in rights.items()
         ),
         densities=(),
-        cells=(),
+        cells=cells or (judged(epochs=40),),
         witness_count=10,
     )
+
+
+def test_markdown_says_how_the_networks_were_trained():
+    cells = tuple(judged(epochs=epochs, l1_decay=0.001) for epochs in (60, 40, 80))
+    text = to_markdown(pooled(*cells), command="x")
+    assert "Trained with epochs 40 to 80, l1_decay 0.001." in text
 
 
 def test_a_pooled_row_shows_its_depths_in_parentheses():

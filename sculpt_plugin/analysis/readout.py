@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.sparse import csgraph
 
@@ -11,7 +11,8 @@ from sculpt_plugin.analysis.agreement import in_order
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.errors import GraphError
 
-# Outputs are alike if more than nine tenths of one is in the other (cosine squared).
+# Rows of weights are alike if more than nine tenths of one is in the other (cosine
+# squared).
 _IN_COMMON = 0.9
 
 
@@ -27,8 +28,9 @@ def outputs_alike(
     output a stray edge, its weights are still those of its like. An output and its
     negation (all weights and the bias turned round) are one function.
 
-    Nothing is asked of the data or of the targets: it is the network itself that says
-    which outputs it computes in one way. A unit that no input reaches is a constant,
+    They are alike if their weights are, without the bias and with it. Nothing is asked
+    of the data or of the targets: it is the network itself that says which outputs it
+    computes in one way. A unit that no input reaches is a constant,
     so it counts as a part of the bias of what reads it.
 
     Args:
@@ -64,9 +66,15 @@ def outputs_alike(
         constant = np.where(live[graph.units(layer)], 0, np.maximum(level, 0))
     level = biases[-1] + weights[-1] @ constant
     readers = live[graph.units(graph.depth - 2)]
-    rows = np.concatenate([weights[-1] * readers, level[:, None]], axis=1)
-    rows[~rows[:, :-1].any(axis=1)] = 0
+    read = weights[-1] * readers
+    # A large bias would hide that two outputs read different units.
+    alike = _alike(read) & _alike(np.concatenate([read, level[:, None]], axis=1))
+    joined = csgraph.connected_components(sparse.csr_array(alike), directed=False)[1]
+    return in_order(joined)
+
+
+def _alike(rows: Float[np.ndarray, "row _"]) -> Bool[np.ndarray, "row row"]:
+    """Tell which rows point the same way, or the opposite way; none that are zero."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
-    alike = sparse.csr_array((rows @ rows.T) ** 2 > _IN_COMMON)
-    return in_order(csgraph.connected_components(alike, directed=False)[1])
+    return (rows @ rows.T) ** 2 > _IN_COMMON

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -100,11 +100,26 @@ def to_markdown(results: Results, *, command: str) -> str:
     return "\n".join(_lines(results, command)) + "\n"
 
 
+def recipe_line(recipes: Sequence[Mapping[str, float]]) -> str:
+    """Say how networks were trained: each number, or its range over the recipes.
+
+    Example:
+        >>> recipe_line([{"epochs": 40, "noise": 0.1}, {"epochs": 60, "noise": 0.1}])
+        'Trained with epochs 40 to 60, noise 0.1.'
+    """
+    told = []
+    for name in recipes[0]:
+        low, *_, high = sorted(recipe[name] for recipe in [recipes[0], *recipes])
+        told.append(f"{name} {low:g}" if low == high else f"{name} {low:g} to {high:g}")
+    return f"Trained with {', '.join(told)}."
+
+
 def _lines(results: Results, command: str) -> Iterator[str]:
     """The text, line by line."""
     yield "# The paper's Boolean experiments, run again"
     yield ""
-    yield f"Made by `{command}`."
+    recipes = [cell.outcome.recipe for cell in results.cells]
+    yield f"Made by `{command}`. {recipe_line(recipes)}"
     yield ""
     yield from _legend(results)
     for family, rows in _by_family(results.rows).items():

@@ -133,7 +133,8 @@ def step_adam(
     """
     first_decay, second_decay = _DECAY
     values, gradients = flat.values, flat.gradients
-    gradients.add_(values, alpha=weight_decay)
+    if weight_decay:
+        gradients.add_(values, alpha=weight_decay)
     moments.first.lerp_(gradients, 1 - first_decay)
     moments.second.mul_(second_decay).addcmul_(
         gradients, gradients, value=1 - second_decay

@@ -83,6 +83,7 @@ def train_lanes(
         # On weights only, as `pull_to_zero` has it.
         on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
         pull = torch.cat(on) * recipe.l1_decay
+    signs = moments.spare.view_as(values)
     again = repeated if program.steady else _as_it_is
     for looks, part in groupby(range(epochs + 1), lambda x: recipe.looks(x, epochs)):
         run = again(learn_and_look if looks else learn)
@@ -94,7 +95,7 @@ def train_lanes(
                 best.take(values, *seen)
             if epoch < epochs:
                 if pull is not None:
-                    gradient = gradient + values.sign() * pull
+                    gradient.addcmul_(torch.sign(values, out=signs), pull)
                 step_adam(
                     replace(flat, gradients=gradient.reshape(-1)),
                     moments,
