@@ -204,11 +204,11 @@ def for_kind(kind: type[nn.Module], **changes) -> Recipe:
 
 
 def for_task(start: OnTask, **changes) -> Recipe:
-    """A Boolean task, learned in a hurry."""
+    """A Boolean task, learned in a hurry, with weight decay and an L1 penalty."""
     task = tasks.get(start.task) if isinstance(start.task, str) else start.task
     recipe = tasks.learning(task, **{"first_epochs": 100, "epochs": 20} | changes)
     inputs, targets = recipe.inputs.to(start.dtype), recipe.targets.to(start.dtype)
-    return replace(recipe, inputs=inputs, targets=targets)
+    return replace(recipe, inputs=inputs, targets=targets, weight_decay=1.5e-3)
 
 
 def sculpted_alone(build, recipe: Recipe, run: Run) -> Sculpture:
