@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import block_diag
 
 from sculpt_plugin import tasks
 from sculpt_plugin.analysis.bidirectional import join_both_ways
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.modules import Method, detect
+from sculpt_plugin.analysis.readout import outputs_alike
 from sculpt_plugin.errors import GraphError
 
 REFERENCE = Path(__file__).parents[2] / "shared/reference/networks.jsonl.gz"
+METHODS = get_args(Method)
 
 
 def modules_of(sizes: tuple[int, ...], edges: list[tuple[int, int]]) -> list[int]:
@@ -136,9 +139,27 @@ def test_outputs_that_nothing_feeds_are_apart() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("reads", [3, 5])
-def test_a_network_without_structure_is_one_module(reads: int, seed: int) -> None:
-    graph = chance((20, 30, 30, 10), reads, seed).live()
+@pytest.mark.parametrize("sizes", [(20, 30, 30, 10), (8, 16, 16, 8)])
+def test_a_network_without_structure_is_one_module(
+    sizes: tuple[int, ...], reads: int, seed: int
+) -> None:
+    graph = chance(sizes, reads, seed).live()
     assert not join_both_ways(graph).any()
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_modules_that_are_chance_inside_are_those_planted(count: int) -> None:
+    planted = [chance((20, 30, 30, 10), 4, seed) for seed in range(count)]
+    tables = [
+        block_diag(
+            *[x.adjacency[x.units(i), x.units(i + 1)].toarray().T for x in planted]
+        )
+        for i in range(3)
+    ]
+    graph = LayeredGraph.from_layers(tables)
+    live = graph.live()
+    true = [live.channel[live.units(i)] // n for i, n in enumerate((20, 30, 30, 10))]
+    assert (same(join_both_ways(live)) == same(np.concatenate(true))).all()
 
 
 def test_a_dense_network_is_one_module() -> None:
@@ -189,7 +210,7 @@ def test_modules_are_numbered_in_order_of_appearance() -> None:
 def test_published_networks_are_read_better_than_by_the_paper() -> None:
     if not REFERENCE.exists():
         pytest.skip("the reference networks are not beside this checkout")
-    right = {method: np.zeros(2) for method in get_args(Method)}
+    right: dict[str, np.ndarray] = {}
     with gzip.open(REFERENCE, "rt") as lines:
         networks = [json.loads(line) for line in list(lines)[::8]]
     for network in networks:
@@ -197,15 +218,22 @@ def test_published_networks_are_read_better_than_by_the_paper() -> None:
         sizes = network["arch"]
         tables = [np.zeros((above, below)) for below, above in pairwise(sizes)]
         for table, edges in zip(tables, network["edges"], strict=True):
-            table[tuple(np.array(edges)[:, :2].astype(int).T)] = 1
+            to, source, weight = np.array(edges).T
+            table[to.astype(int), source.astype(int)] = weight
         graph = LayeredGraph.from_layers(tables)
-        for method, counts in right.items():
-            label = detect(graph, method=method).label
+        alike = outputs_alike(tables, list(map(np.array, network["biases"])))
+        labels = {method: detect(graph, method=method).label for method in METHODS}
+        found = detect(graph, method="bidirectional", alike=alike)
+        for method, label in {**labels, "weights": found.label}.items():
+            counts = right.setdefault(method, np.zeros(2))
             ends = label[graph.units(0)], label[graph.units(graph.depth - 1)]
             for end, true in enumerate((truth.input_label, truth.output_label)):
                 counts[end] += (same(ends[end]) == same(np.array(true))).all()
     assert (right["bidirectional"] > right["agglomerative"]).all()
     assert right["bidirectional"][0] >= 0.9 * len(networks)
+    # Weights tell outputs apart that no wiring does.
+    assert right["weights"][1] > right["bidirectional"][1]
+    assert right["weights"][1] >= 0.98 * len(networks)
 
 
 def test_inputs_too_many_to_compare_at_every_scale_are_refused(

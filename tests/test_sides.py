@@ -1,6 +1,7 @@
 """Modules of networks with stray edges, and what a network costs to write down."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise, product
 from math import comb, factorial, log2, prod
 
@@ -12,8 +13,9 @@ from layered_graphs import random_graph
 
 from sculpt_plugin.analysis import sides
 from sculpt_plugin.analysis.bidirectional import join_both_ways
+from sculpt_plugin.analysis.codelength import wiring_bits
 from sculpt_plugin.analysis.graph import LayeredGraph
-from sculpt_plugin.analysis.sides import sides_and_purposes, wiring_bits
+from sculpt_plugin.analysis.sides import sides_and_purposes
 
 
 def same(labels: np.ndarray) -> np.ndarray:
@@ -129,6 +131,19 @@ def test_what_modules_are_called_costs_nothing(seed, names):
     label = np.random.default_rng(seed).integers(0, 4, graph.unit_count)
     renamed = np.array(names)[label]
     assert wiring_bits(graph, renamed) == pytest.approx(wiring_bits(graph, label))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 200), skipping=st.booleans())
+def test_purposes_count_from_the_layer_that_is_best_of_all(seed, skipping):
+    graph = random_graph(seed, skipping=skipping)
+    chosen = np.random.default_rng(seed)
+    side = chosen.integers(sides.MIXED, 3, graph.unit_count)
+    purpose = chosen.integers(sides.MIXED, 4, graph.unit_count)
+    division = sides._Division(graph, side, purpose, 0)
+    tops = range(graph.depth, -1, -1)
+    bits = {top: replace(division, top=top).bits for top in tops}
+    assert bits[division.from_best_layer().top] == pytest.approx(min(bits.values()))
 
 
 def test_modules_of_layers_of_their_own_cost_no_less_for_being_numbered_later():

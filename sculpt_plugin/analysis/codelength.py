@@ -2,7 +2,10 @@
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import sparse
 from scipy.special import gammaln
+
+from sculpt_plugin.analysis.graph import LayeredGraph
 
 
 def edge_bits_saved(
@@ -72,6 +75,99 @@ def naming_bits(sizes: Int[np.ndarray, " part"]) -> float:
     alike = np.bincount(sizes)
     orders = gammaln(sizes + 1).sum() + gammaln(alike + 1).sum()
     return float((gammaln(sizes.sum() + 1) - orders) / np.log(2))
+
+
+def wiring_bits(graph: LayeredGraph, label: Int[np.ndarray, " unit"]) -> float:
+    """Tell how many bits it takes to write a network down by its modules.
+
+    First which unit is in which module, layer by layer; then, for each two layers, how
+    many edges run between any two modules; then which of all possible ones they are.
+    Few edges among many possible ones, such as stray ones, cost little more than
+    themselves, so the modules need not be perfectly apart to be worth knowing.
+
+    Args:
+        graph: A network.
+        label: The module of each unit, from 0.
+
+    Returns:
+        The bits.
+
+    Example:
+        Two inputs and two outputs, each connected to its own: knowing nothing, two of
+        four possible edges must be named; knowing all, how many run between any two.
+
+        >>> graph = LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])
+        >>> print(round(wiring_bits(graph, np.zeros(4, dtype=int)), 3))
+        2.585
+    """
+    naming = naming_by_layer(graph, label).sum()
+    return float(naming + linking_bits(graph, label, label).sum())
+
+
+def naming_by_layer(
+    graph: LayeredGraph, label: Int[np.ndarray, " unit"]
+) -> Float[np.ndarray, " layer"]:
+    """Tell how many bits it takes to say which module each unit of a layer is in.
+
+    Example:
+        >>> graph = LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])
+        >>> naming_by_layer(graph, np.array([0, 0, 0, 1])).tolist()
+        [0.0, 0.0]
+    """
+    layers = [label[graph.units(layer)] for layer in range(graph.depth)]
+    return np.array([naming_bits(np.unique(x, return_counts=True)[1]) for x in layers])
+
+
+def linking_bits(
+    graph: LayeredGraph,
+    below: Int[np.ndarray, " unit"],
+    above: Int[np.ndarray, " unit"],
+) -> Float[np.ndarray, "layer layer"]:
+    """Tell how many bits it takes to write down the edges from one layer to another.
+
+    Args:
+        graph: A network.
+        below: The module of each unit when edges come from it, from 0.
+        above: The module of each unit when edges go to it, from 0.
+
+    Returns:
+        The bits for each layer that edges come from, and each that they go to.
+
+    Example:
+        >>> graph = LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])
+        >>> whole = np.zeros(4, dtype=int)
+        >>> linking_bits(graph, whole, whole).round(3).tolist()
+        [[0.0, 2.585], [0.0, 0.0]]
+    """
+    depth = graph.depth
+    source, size_below = _places(graph, below)
+    target, size_above = _places(graph, above)
+    # As a product this takes one pass over the edges, and no sorting.
+    links = graph.adjacency.astype(np.int64) @ target
+    links = (source.T.tocsr() @ links).tocoo()
+    one, other = links.coords
+    ways = log2_choices(size_below.ravel()[one] * size_above.ravel()[other], links.data)
+    pair = one // size_below.shape[1] * depth + other // size_above.shape[1]
+    bits = np.bincount(pair, ways, minlength=depth**2)
+    edges = np.bincount(pair, links.data, minlength=depth**2)
+    kinds = np.outer((size_below > 0).sum(axis=1), (size_above > 0).sum(axis=1))
+    some = edges > 0
+    edges, kinds = edges[some], kinds.ravel()[some]
+    bits[some] += log2_choices(edges + kinds - 1, kinds - 1)
+    return bits.reshape(depth, depth)
+
+
+def _places(
+    graph: LayeredGraph, label: Int[np.ndarray, " unit"]
+) -> tuple[sparse.csr_array, Int[np.ndarray, "layer module"]]:
+    """Mark for each unit its layer and module, and count the units of each."""
+    count = int(label.max()) + 1
+    place = graph.layer_of * count + label
+    size = np.bincount(place, minlength=graph.depth * count)
+    ones = np.ones(len(place), dtype=np.int64)
+    where = ones, (np.arange(len(place)), place)
+    marks = sparse.csr_array(where, shape=(len(place), len(size)))
+    return marks, size.reshape(graph.depth, count)
 
 
 def log2_choices(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,7 +11,12 @@ from scipy.cluster.hierarchy import linkage
 from scipy.sparse import csgraph
 from scipy.spatial.distance import squareform
 
-from sculpt_plugin.analysis.codelength import log2_choices, naming_bits
+from sculpt_plugin.analysis.codelength import (
+    linking_bits,
+    log2_choices,
+    naming_by_layer,
+    wiring_bits,
+)
 from sculpt_plugin.analysis.graph import LayeredGraph
 
 MIXED = -1
@@ -65,15 +71,15 @@ def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:
     if max(graph.sizes[first], graph.sizes[-1]) > _MOST_COMPARED:
         return None
     whole = np.zeros(graph.unit_count, dtype=np.int64)
-    purposes = [_Division(whole, found, 0) for found in _purposes(graph)]
+    purposes = [_Division(graph, whole, found, 0) for found in _purposes(graph)]
     # Far below the outputs a purpose may be chance: it counts from where it pays.
-    purpose = _finest(graph, [_from_best_layer(graph, found) for found in purposes])
+    purpose = _finest([found.from_best_layer() for found in purposes])
     # The choices are made one after the other: all at once would cost their product.
     sides = [replace(purpose, side=x, top=first + 1) for x in _sides(graph)]
-    side = _best(graph, sides).side
+    side = _best(sides).side
     # Once the sides are known, purposes need not speak of what is below.
-    divisions = [_from_best_layer(graph, replace(x, side=side)) for x in purposes]
-    return _joined(graph, _finest(graph, divisions).label(graph))
+    divisions = [replace(x, side=side).from_best_layer() for x in purposes]
+    return _joined(graph, _finest(divisions).label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,53 +87,72 @@ class _Division:
     """One way to divide a network.
 
     Attributes:
+        graph: The network.
         side: The side of each unit.
         purpose: The purpose of each unit.
         top: The first layer whose units belong to their purpose.
     """
 
+    graph: LayeredGraph
     side: Int[np.ndarray, " unit"]
     purpose: Int[np.ndarray, " unit"]
     top: int
 
-    def label(self, graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
-        """Give each unit its module."""
-        below = (graph.layer_of < self.top) & (self.side != MIXED)
+    @cached_property
+    def label(self) -> Int[np.ndarray, " unit"]:
+        """The module of each unit."""
+        below = (self.graph.layer_of < self.top) & (self.side != MIXED)
         label = np.where(below, self.side, self.purpose + 2 + self.side.max())
         return np.unique(label, return_inverse=True)[1]
 
-    def bits(self, graph: LayeredGraph) -> float:
-        """Give the bits it takes to write the network down."""
+    @cached_property
+    def bits(self) -> float:
+        """The bits it takes to write the network down."""
         # So that sums in another order are equal.
-        return round(wiring_bits(graph, self.label(graph)), 6)
+        return round(wiring_bits(self.graph, self.label), 6)
 
-    def shares_no_unit(self, graph: LayeredGraph) -> bool:
+    def from_best_layer(self) -> "_Division":
+        """Let units belong to their purpose from the layer on from which it is best.
+
+        Each layer is one of two kinds, so three sums between layers tell of all.
+        """
+        depth, graph = self.graph.depth, self.graph
+        lower, upper = replace(self, top=depth).label, replace(self, top=0).label
+        named = naming_by_layer(graph, lower), naming_by_layer(graph, upper)
+        inside, into, above = (
+            linking_bits(graph, source, target)
+            for source, target in ((lower, lower), (lower, upper), (upper, upper))
+        )
+
+        def bits(top: int) -> float:
+            told = named[0][:top].sum() + named[1][top:].sum()
+            told += inside[:top, :top].sum() + into[:top, top:].sum()
+            return round(float(told + above[top:, top:].sum()), 6)
+
+        return replace(self, top=min(range(depth, -1, -1), key=bits))
+
+    def shares_no_unit(self) -> bool:
         """Tell whether each unit feeds outputs of one purpose only."""
+        graph = self.graph
         into = graph.layer_of[graph.adjacency.indices] == graph.depth - 1
         feeds = self.purpose[graph.edge_sources[into]]
         return bool((feeds == self.purpose[graph.adjacency.indices[into]]).all())
 
 
-def _best(graph: LayeredGraph, divisions: Sequence[_Division]) -> _Division:
+def _best(divisions: Sequence[_Division]) -> _Division:
     """Take the division that needs the fewest bits, of equal ones the first."""
-    return min(divisions, key=lambda division: division.bits(graph))
+    return min(divisions, key=lambda division: division.bits)
 
 
-def _from_best_layer(graph: LayeredGraph, division: _Division) -> _Division:
-    """Let units belong to their purpose from the layer on from which it is best."""
-    tops = range(graph.depth, -1, -1)
-    return _best(graph, [replace(division, top=top) for top in tops])
-
-
-def _finest(graph: LayeredGraph, divisions: Sequence[_Division]) -> _Division:
+def _finest(divisions: Sequence[_Division]) -> _Division:
     """Take the best division, or the finest in which outputs share no unit.
 
     Where each unit feeds one output, knowing the outputs apart hardly saves a bit, and
     yet they are.
     """
-    best = _best(graph, divisions)
-    most = best.bits(graph) + _BENEFIT_OF_DOUBT
-    apart = [x for x in divisions if x.shares_no_unit(graph) and x.bits(graph) <= most]
+    best = _best(divisions)
+    most = best.bits + _BENEFIT_OF_DOUBT
+    apart = [x for x in divisions if x.shares_no_unit() and x.bits <= most]
     # Coarse ones come first.
     return apart[-1] if apart else best
 
@@ -152,53 +177,6 @@ def _joined(
     whole = sparse.coo_array(joins, shape=(count, count))
     found = csgraph.connected_components(whole, directed=False)[1]
     return found[label].astype(np.int64)
-
-
-def wiring_bits(graph: LayeredGraph, label: Int[np.ndarray, " unit"]) -> float:
-    """Tell how many bits it takes to write a network down by its modules.
-
-    First which unit is in which module, layer by layer; then, for each two layers, how
-    many edges run between any two modules; then which of all possible ones they are.
-    Few edges among many possible ones, such as stray ones, cost little more than
-    themselves, so the modules need not be perfectly apart to be worth knowing.
-
-    Args:
-        graph: A network.
-        label: The module of each unit, from 0.
-
-    Returns:
-        The bits.
-
-    Example:
-        Two inputs and two outputs, each connected to its own: knowing nothing, two of
-        four possible edges must be named; knowing all, how many run between any two.
-
-        >>> graph = LayeredGraph.from_edges((2, 2), [(0, 2), (1, 3)])
-        >>> print(round(wiring_bits(graph, np.zeros(4, dtype=int)), 3))
-        2.585
-    """
-    count = int(label.max()) + 1
-    place = graph.layer_of * count + label
-    size = np.bincount(place, minlength=graph.depth * count)
-    naming = sum(
-        naming_bits(np.unique(label[graph.units(layer)], return_counts=True)[1])
-        for layer in range(graph.depth)
-    )
-    links = place[graph.edge_sources] * len(size) + place[graph.adjacency.indices]
-    found, edges = np.unique(links, return_counts=True)
-    source, target = np.divmod(found, len(size))
-    choosing = log2_choices(size[source] * size[target], edges).sum()
-    groups = np.count_nonzero(size.reshape(graph.depth, count), axis=1)
-    between = (source // count) * graph.depth + target // count
-    spreading = 0.0
-    for pair in np.unique(between).tolist():
-        below, above = divmod(pair, graph.depth)
-        blocks = int(groups[below] * groups[above])
-        total = int(edges[between == pair].sum())
-        spreading += float(
-            log2_choices(np.array([total + blocks - 1]), np.array([blocks - 1]))[0]
-        )
-    return float(naming + choosing + spreading)
 
 
 def _first_readers(graph: LayeredGraph) -> int:
