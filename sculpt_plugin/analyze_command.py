@@ -60,24 +60,36 @@ def analyze(
     ] = None,
     hops: Annotated[
         int | None,
-        typer.Option(min=1, help="Edges to look ahead; to the outputs if left out."),
+        typer.Option(
+            min=1,
+            help="Edges that the paper's way looks ahead; to the outputs if left out.",
+        ),
     ] = None,
     merge_threshold: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=1, help="Share of edges that joins clusters across layers."
+            min=0,
+            max=1,
+            help="Share of edges above which the paper's way joins clusters across "
+            "layers; 0.9 if left out.",
         ),
-    ] = 0.9,
+    ] = None,
     modularity_threshold: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Modularity that needs no further test."),
-    ] = 0.2,
-    method: Annotated[
-        Literal["agglomerative", "bidirectional", "louvain"],
+        float | None,
         typer.Option(
-            help="The paper's way to find modules, our own, or Louvain's communities."
+            min=0,
+            max=1,
+            help="Modularity of a layer that the paper's way takes without further "
+            "test; 0.2 if left out.",
         ),
-    ] = "agglomerative",
+    ] = None,
+    method: Annotated[
+        Literal["agglomerative", "bidirectional", "louvain"] | None,
+        typer.Option(
+            help="The paper's way to find modules, our own, or Louvain's communities. "
+            "Our own if left out, but the paper's where one of its settings is given."
+        ),
+    ] = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -318,15 +330,18 @@ def _report(
 ) -> "Report":
     """Analyze a loaded model, its units under their original numbers."""
     from sculpt_plugin.analysis.chain import outputs_alike_in
+    from sculpt_plugin.analysis.modules import chosen_method
     from sculpt_plugin.analysis.numbering import renumber
     from sculpt_plugin.analysis.trace import read
     from sculpt_plugin.report import explain
 
     found = read(loaded.model, inputs, verify=verify)
-    both_ways = settings["method"] == "bidirectional"
+    method = chosen_method(settings.pop("method"), settings)
+    both_ways = method == "bidirectional"
     return explain(
         renumber(found.graph, loaded.units, loaded.sizes),
         covered=found.coverage,
+        method=method,
         alike=outputs_alike_in(loaded.model) if both_ways else None,
         **settings,
     )

@@ -16,7 +16,12 @@ from sculpt_plugin.analysis.chain import outputs_alike_in
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.analysis.louvain import RESTARTS, SEED, compared
-from sculpt_plugin.analysis.modules import Method, detect
+from sculpt_plugin.analysis.modules import (
+    Method,
+    chosen_method,
+    detect,
+    thresholds,
+)
 from sculpt_plugin.analysis.trace import read
 from sculpt_plugin.drawing.module_tree import ModuleTree
 from sculpt_plugin.inputs import Inputs
@@ -180,9 +185,9 @@ def analyze(
     example_inputs: Inputs,
     *,
     hops: int | None = None,
-    merge_threshold: float = 0.9,
-    modularity_threshold: float = 0.2,
-    method: Method = "agglomerative",
+    merge_threshold: float | None = None,
+    modularity_threshold: float | None = None,
+    method: Method | None = None,
     verify: bool = False,
 ) -> Report:
     """Find the modules of a sparse network and the hierarchy they form.
@@ -195,16 +200,17 @@ def analyze(
         model: The model, left as it was found.
         example_inputs: What the model is called with: a tensor, a tuple of arguments or
             a dict of named ones, of the right shapes and any values.
-        hops: How many edges to look ahead when units are compared. None: to the
-            outputs.
-        merge_threshold: The share of edges above which clusters of neighbouring layers
-            are one module. The paper takes 0.9, and 0.6 for images.
-        modularity_threshold: How strong the modular structure of a layer must be to be
-            taken without further tests. The paper takes 0.2, and 0.3 for images.
-        method: How modules are found: `agglomerative` is the paper's way,
-            `bidirectional` our own, to which none of the three settings applies;
-            `louvain` finds communities, and the report compares them with the paper's
-            modules, which the settings are for.
+        hops: How many edges `agglomerative` looks ahead when units are compared. None:
+            to the outputs.
+        merge_threshold: The share of edges above which it joins clusters of
+            neighbouring layers. The paper takes 0.9, as None does, and 0.6 for images.
+        modularity_threshold: How strong the modular structure of a layer must be for it
+            to be taken without further tests. The paper takes 0.2, as None does, and
+            0.3 for images.
+        method: How modules are found: `bidirectional` is our own way, `agglomerative`
+            the paper's; `louvain` finds communities, and the report compares them with
+            the paper's modules, which the settings are then for. None: ours, but the
+            paper's where one of its settings is given.
         verify: Whether to check the graph on the model itself, by changing units; the
             result is in `evidence["coverage"]["verified"]`.
 
@@ -234,12 +240,16 @@ def analyze(
         https://arxiv.org/abs/2305.18402
     """
     found = read(model, example_inputs, verify=verify)
+    settings = {
+        "hops": hops,
+        "merge_threshold": merge_threshold,
+        "modularity_threshold": modularity_threshold,
+    }
+    method = chosen_method(method, settings)
     return explain(
         found.graph,
         covered=found.coverage,
-        hops=hops,
-        merge_threshold=merge_threshold,
-        modularity_threshold=modularity_threshold,
+        **settings,
         method=method,
         alike=outputs_alike_in(model) if method == "bidirectional" else None,
     )
@@ -250,9 +260,9 @@ def explain(
     *,
     covered: Mapping[str, Any],
     hops: int | None = None,
-    merge_threshold: float = 0.9,
-    modularity_threshold: float = 0.2,
-    method: Method = "agglomerative",
+    merge_threshold: float | None = None,
+    modularity_threshold: float | None = None,
+    method: Method | None = None,
     alike: Int[np.ndarray, " output"] | None = None,
 ) -> Report:
     """Find the modules of a graph that was traced before; `analyze` does both.
@@ -278,20 +288,32 @@ def explain(
         >>> explain(graph, covered={}).hierarchy.label.tolist()
         [0, 0]
     """
-    settings = {
+    settings: dict[str, Any] = {
         "hops": hops,
         "merge_threshold": merge_threshold,
         "modularity_threshold": modularity_threshold,
     }
+    method = chosen_method(method, settings)
     evidence: dict[str, Any] = {"coverage": covered}
     if method == "louvain":
         found = detect(graph, method=method)
-        paper = detect(graph, **settings)
+        paper = detect(graph, **settings, method="agglomerative")
         evidence["second_opinion"] = compared(graph, found, paper)
-        settings |= {"seed": SEED, "restarts": RESTARTS}
     else:
         found = detect(graph, **settings, method=method, alike=alike)
-    return Report(graph, found, {**settings, "method": method}, evidence)
+    told = {} if method == "bidirectional" else _told(settings)
+    told |= {"seed": SEED, "restarts": RESTARTS} if method == "louvain" else {}
+    return Report(graph, found, {**told, "method": method}, evidence)
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings of the paper's method as they were taken."""
+    merge, modularity = thresholds(settings)
+    return {
+        **settings,
+        "merge_threshold": merge,
+        "modularity_threshold": modularity,
+    }
 
 
 def _versions() -> dict[str, str]:

@@ -44,7 +44,7 @@ def sculpt_task(
     unit_step: float = 5,
     edge_step: float = 1,
     seed: int = 0,
-    method: Method = "agglomerative",
+    method: Method | None = None,
     checkpoint: Path | None = None,
     on_step: Callable[[Step], Any] | None = None,
 ) -> tuple[Sculpture, Report]:

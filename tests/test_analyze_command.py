@@ -101,7 +101,9 @@ def rough(monkeypatch):
 
 def test_the_methods_are_those_of_the_analysis():
     hint = analyze_command.analyze.__annotations__["method"]
-    assert get_args(get_args(hint)[0]) == get_args(Method)
+    methods, nothing = get_args(get_args(hint)[0])
+    assert get_args(methods) == get_args(Method)
+    assert nothing is type(None)
 
 
 def test_the_graph_is_exported_in_every_format_asked_for(sculpt, halves):

@@ -92,7 +92,7 @@ def test_a_signature_reads_as_in_the_source():
     signatures = importlib.import_module("source_signatures")
     arguments, result = signatures.source_signature(sculpt_plugin.analyze)
     assert arguments.startswith("(model: nn.Module, example_inputs: Inputs, *, hops: ")
-    assert "method: Method='agglomerative'" in arguments
+    assert "method: Method | None=None" in arguments
     assert result == "Report"
 
 

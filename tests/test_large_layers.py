@@ -19,9 +19,9 @@ def test_clusters_are_those_of_the_plain_way(
     seed: int, skipping: bool, hops: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = random_graph(seed, skipping=skipping)
-    plain = detect(graph, hops=hops)
+    plain = detect(graph, hops=hops, method="agglomerative")
     monkeypatch.setattr(modules, "_LARGE", 0)
-    large = detect(graph, hops=hops)
+    large = detect(graph, hops=hops, method="agglomerative")
     assert large.label.tolist() == plain.label.tolist()
     for one, other in zip(large.clusters, plain.clusters, strict=True):
         assert one.labels.tolist() == other.labels.tolist()
@@ -87,5 +87,6 @@ def test_approximated_answer_is_the_same_each_time() -> None:
 def test_detect_takes_the_large_way_by_itself() -> None:
     graph = halves(400)
     assert graph.unit_count > modules._LARGE
-    assert len(detect(graph, method="agglomerative").clusters) == 4
-    assert np.unique(detect(graph).clusters[0].labels).tolist() == [0, 1]
+    found = detect(graph, method="agglomerative").clusters
+    assert len(found) == 4
+    assert np.unique(found[0].labels).tolist() == [0, 1]

@@ -44,14 +44,14 @@ def printed(tree: ModuleTree, *, width: int = 100, encoding: str = "utf-8") -> s
 
 def test_each_level_lists_its_modules_with_size_ends_and_users() -> None:
     lines = [line.rstrip() for line in printed(two_pairs()).splitlines()]
-    inner, outer = "2 units in inputs           ", "3 units in layer 1, layer 2"
+    inner, outer = "3 units in inputs, layer 1", "1 unit in layer 2          "
     assert lines[:6] == [
         "3 modules on 2 levels",
         "├── level 0, 2 modules",
-        f"│   ├── M0  {inner} x0, x1 → y0  used by M2  input-separable",
-        f"│   └── M1  {inner} x2, x3 → y0  used by M2  input-separable",
+        f"│   ├── M0  {inner}  x0, x1 → y0  used by M2  input-separable",
+        f"│   └── M1  {inner}  x2, x3 → y0  used by M2  input-separable",
         "└── level 1, 1 module",
-        f"    └── M2  {outer}  x0-x3 → y0               input-separable",
+        f"    └── M2  {outer} x0-x3 → y0               input-separable",
     ]
 
 
@@ -60,12 +60,15 @@ def test_narrow_terminals_get_more_lines_and_none_too_long(width: int) -> None:
     text = printed(two_pairs(), width=width)
     assert max(map(len, text.splitlines())) <= width
     words = " ".join(re.sub("[│├└─]", "", text).split())
-    assert "M0 2 units in inputs; input-separable x0, x1 → y0; used by M2" in words
+    assert (
+        "M0 3 units in inputs, layer 1; input-separable x0, x1 → y0; used by M2"
+        in words
+    )
 
 
 def test_terminal_without_other_letters_gets_plain_ones() -> None:
     tree = two_pairs()
-    graph = replace(tree.graph, names=("inputs", "größe", "a" * 20))
+    graph = replace(tree.graph, names=("größe", "a" * 20, "output"))
     text = printed(replace(tree, graph=graph), encoding="ascii")
     assert "x0, x1 -> y0" in text
     assert r"gr\xf6\xdfe, aaaaaaa..aaaaaaa" in text

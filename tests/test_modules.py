@@ -1,3 +1,4 @@
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.modules import detect
 from sculpt_plugin.errors import GraphError
+
+paper = partial(detect, method="agglomerative")
 
 HALVES = [
     *product((0, 1), (4, 5)),
@@ -31,18 +34,18 @@ def three_pairs_and_their_readers() -> LayeredGraph:
 
 
 def test_reused_pairs_and_their_readers_make_six_modules() -> None:
-    found = detect(three_pairs_and_their_readers())
+    found = paper(three_pairs_and_their_readers())
     assert found.label.tolist() == [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2, 3, 4, 5]
 
 
 def test_reused_pairs_feed_two_readers_each() -> None:
-    found = detect(three_pairs_and_their_readers())
+    found = paper(three_pairs_and_their_readers())
     assert [module.used_by for module in found.modules[:3]] == [(3, 4), (3, 5), (4, 5)]
     assert set(found.edges.values()) == {2}
 
 
 def test_reused_pairs_lie_below_their_readers() -> None:
-    found = detect(three_pairs_and_their_readers())
+    found = paper(three_pairs_and_their_readers())
     assert [module.level for module in found.modules] == [0, 0, 0, 1, 1, 1]
     separable = [module.input_separable for module in found.modules]
     assert separable == [True, True, True, False, False, False]
@@ -54,21 +57,21 @@ def test_relabelling_units_in_a_layer_changes_no_module(
 ) -> None:
     moved = [4 * layer + place for layer in range(3) for place in order[layer]]
     edges = [(moved[source], moved[target]) for source, target in HALVES]
-    label = detect(LayeredGraph.from_edges((4, 4, 4), edges)).label[moved]
+    label = paper(LayeredGraph.from_edges((4, 4, 4), edges)).label[moved]
     expected = np.tile([0, 0, 1, 1], 3)
     same = label[:, None] == label
     assert (same == (expected[:, None] == expected)).all()
 
 
 def test_module_numbers_name_the_modules_in_order() -> None:
-    found = detect(three_pairs_and_their_readers())
+    found = paper(three_pairs_and_their_readers())
     assert [module.id for module in found.modules] == list(range(6))
 
 
 def test_dead_units_have_no_module_and_no_cluster() -> None:
     # Input 1 feeds only unit 4, which feeds nothing; unit 5 reads nothing.
     edges = [(0, 3), (1, 4), (2, 3), (3, 6), (5, 6)]
-    found = detect(LayeredGraph.from_edges((3, 3, 1), edges))
+    found = paper(LayeredGraph.from_edges((3, 3, 1), edges))
     assert found.label.tolist() == [0, -1, 0, 0, -1, -1, 0]
     labels = [layer.labels.tolist() for layer in found.clusters]
     assert labels == [[0, -1, 0], [0, -1, -1], [0]]
@@ -76,18 +79,18 @@ def test_dead_units_have_no_module_and_no_cluster() -> None:
 
 
 def test_graph_without_a_hidden_layer_is_analysed() -> None:
-    found = detect(LayeredGraph.from_edges((4, 2), [(0, 4), (1, 4), (2, 5), (3, 5)]))
+    found = paper(LayeredGraph.from_edges((4, 2), [(0, 4), (1, 4), (2, 5), (3, 5)]))
     assert found.label.tolist() == [0, 0, 1, 1, 0, 1]
 
 
 def test_layers_of_one_unit_make_one_module() -> None:
-    found = detect(LayeredGraph.from_edges((1, 1, 1), [(0, 1), (1, 2)]))
+    found = paper(LayeredGraph.from_edges((1, 1, 1), [(0, 1), (1, 2)]))
     assert found.label.tolist() == [0, 0, 0]
     assert [layer.rule for layer in found.clusters] == ["single", "single", "outputs"]
 
 
 def test_output_that_nothing_feeds_is_a_module_of_its_own() -> None:
-    found = detect(LayeredGraph.from_edges((1, 1, 2), [(0, 1), (1, 2)]))
+    found = paper(LayeredGraph.from_edges((1, 1, 2), [(0, 1), (1, 2)]))
     assert found.label.tolist() == [0, 0, 0, 1]
 
 
@@ -101,7 +104,7 @@ def test_share_of_edges_must_exceed_the_threshold(
     outputs = [(2 + unit, 2 + hidden) for unit in range(hidden)]
     own = [(1 + hidden, 3 + hidden)]
     graph = LayeredGraph.from_edges((2, hidden, 2), [*inputs, *outputs, *own])
-    label = detect(graph, hops=1, merge_threshold=0.9).label
+    label = paper(graph, hops=1, merge_threshold=0.9).label
     assert (label[-2] == label[0]) == joined
 
 
@@ -109,7 +112,7 @@ def test_first_of_several_modules_wins_under_a_low_threshold() -> None:
     # Units 2 and 3 are apart and feed output 5 alike; unit 3 also feeds 6, unit 2, 4.
     edges = [(0, 2), (1, 3), (2, 4), (2, 5), (3, 5), (3, 6)]
     graph = LayeredGraph.from_edges((2, 2, 3), edges)
-    label = detect(graph, hops=1, merge_threshold=0.4).label.tolist()
+    label = paper(graph, hops=1, merge_threshold=0.4).label.tolist()
     assert label == [0, 1, 0, 1, 0, 0, 1]
 
 
@@ -117,13 +120,13 @@ def test_residual_edges_do_not_split_a_module() -> None:
     # Two halves of three layers, each also feeding past its middle layer.
     past = [*product((0, 1), (8, 9)), *product((2, 3), (10, 11))]
     graph = LayeredGraph.from_edges((4, 4, 4), [*HALVES, *past])
-    assert detect(graph).label.tolist() == [0, 0, 1, 1] * 3
+    assert paper(graph).label.tolist() == [0, 0, 1, 1] * 3
 
 
 @pytest.mark.parametrize("hops", [1, 2, None])
 def test_edge_past_a_dead_layer_is_followed(hops: int | None) -> None:
     graph = LayeredGraph.from_edges((2, 1, 2), [(0, 3), (1, 4)])
-    assert detect(graph, hops=hops).label.tolist() == [0, 1, -1, 0, 1]
+    assert paper(graph, hops=hops).label.tolist() == [0, 1, -1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -135,13 +138,13 @@ def test_inputs_that_meet_later_are_joined_by_enough_hops(
     own = list(zip(range(4), range(4, 8), strict=True))
     meeting = [(4, 8), (5, 8), (6, 9), (7, 9), (8, 10), (9, 11)]
     graph = LayeredGraph.from_edges((4, 4, 2, 2), own + meeting)
-    assert detect(graph, hops=hops).clusters[0].labels.tolist() == labels
+    assert paper(graph, hops=hops).clusters[0].labels.tolist() == labels
 
 
 def test_chance_counts_only_the_layers_in_sight() -> None:
     # Inputs share one hidden unit of four, less than chance; of all eight units, more.
     edges = [(0, 2), (0, 3), (0, 4), (1, 2), (1, 5), (2, 6), (3, 7), (4, 8), (5, 9)]
-    found = detect(LayeredGraph.from_edges((2, 4, 4), edges), hops=1)
+    found = paper(LayeredGraph.from_edges((2, 4, 4), edges), hops=1)
     assert found.clusters[0].rule == "all apart"
 
 
@@ -167,10 +170,34 @@ def test_hops_below_one_are_refused(hops: int) -> None:
 
 def test_both_methods_find_the_six_modules() -> None:
     graph = three_pairs_and_their_readers()
-    paper, own = detect(graph), detect(graph, method="bidirectional")
-    assert own.label.tolist() == paper.label.tolist()
-    assert own.edges == paper.edges
+    theirs, own = paper(graph), detect(graph)
+    assert own.label.tolist() == theirs.label.tolist()
+    assert own.edges == theirs.edges
     assert own.clusters == ()
+
+
+def test_a_setting_of_the_papers_method_chooses_it() -> None:
+    graph = three_pairs_and_their_readers()
+    for settings in (
+        {"hops": 1},
+        {"merge_threshold": 0.9},
+        {"modularity_threshold": 0},
+    ):
+        assert detect(graph, **settings).clusters
+    assert not detect(graph).clusters
+
+
+@pytest.mark.parametrize("method", ["bidirectional", "louvain"])
+def test_a_threshold_is_refused_where_there_is_none(method) -> None:
+    with pytest.raises(GraphError, match=f"merge_threshold .* {method!r}, .* got 0.6"):
+        detect(three_pairs_and_their_readers(), merge_threshold=0.6, method=method)
+
+
+def test_weights_say_nothing_where_nothing_is_pruned() -> None:
+    dense = LayeredGraph.from_layers([np.ones((3, 2)), np.ones((2, 3))])
+    sparse = LayeredGraph.from_layers([np.ones((3, 2)), np.ones((2, 3)) - np.eye(2, 3)])
+    assert not detect(dense, alike=np.array([0, 1])).label.any()
+    assert detect(sparse, alike=np.array([0, 1])).label.any()
 
 
 def test_dead_units_have_no_module_by_our_own_method_either() -> None:
@@ -202,7 +229,7 @@ def test_modularity_threshold_out_of_range_is_refused(threshold: float) -> None:
     [
         ([None], {}, "graph must be a LayeredGraph, got NoneType: trace a model first"),
         ([], {"merge_threshold": "0.9"}, "from 0 to below 1, got '0.9'"),
-        ([], {"modularity_threshold": None}, "from 0 to 1, got None"),
+        ([], {"modularity_threshold": "0.2"}, "from 0 to 1, got '0.2'"),
     ],
 )
 def test_arguments_of_a_wrong_kind_are_named(arguments, settings, said) -> None:

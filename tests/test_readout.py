@@ -54,13 +54,17 @@ def test_biases_must_fit_the_layers() -> None:
 
 
 def test_modules_tell_outputs_apart_that_share_all_they_read() -> None:
-    tables = [np.ones((2, 4)), np.array([[2.0, -2.0], [-2.0, 2.0], [2.0, -2.1]])]
+    # Of three hidden units one was pruned.
+    hidden, outputs = np.ones((3, 4)), np.zeros((3, 3))
+    hidden[2] = 0
+    outputs[:, :2] = [[2.0, -2.0], [-2.0, 2.0], [2.0, -2.1]]
+    tables = [hidden, outputs]
     graph = LayeredGraph.from_layers(tables)
-    found = outputs_alike(tables, [np.zeros(2), -np.ones(3)])
+    found = outputs_alike(tables, [np.zeros(3), -np.ones(3)])
     by_wiring = detect(graph, method="bidirectional").label
     by_weight = detect(graph, method="bidirectional", alike=found).label
-    assert by_wiring.tolist() == [0] * 9
-    assert by_weight.tolist() == [0] * 6 + [1, 2, 1]
+    assert by_wiring.tolist() == [0] * 6 + [-1] + [0] * 3
+    assert by_weight.tolist() == [0] * 6 + [-1] + [1, 2, 1]
 
 
 def test_outputs_that_are_alike_are_together_though_fed_by_different_units() -> None:

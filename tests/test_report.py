@@ -65,7 +65,17 @@ def test_layers_and_modules_are_told_by_hand_worked_values():
         "density": 1.0,
     }
     assert report["edges"] == []
-    assert report["settings"]["method"] == "agglomerative"
+    assert report["settings"] == {"method": "bidirectional"}
+
+
+def test_settings_of_the_papers_method_are_told_as_they_were_taken():
+    report = analyze(two_halves(), torch.zeros(1, 4), merge_threshold=0.6)
+    assert report.settings == {
+        "hops": None,
+        "merge_threshold": 0.6,
+        "modularity_threshold": 0.2,
+        "method": "agglomerative",
+    }
 
 
 @pytest.mark.parametrize("how", ["zeroed", "masked by torch", "masked by us", "cut"])
@@ -164,7 +174,7 @@ def test_other_methods_have_no_second_opinion():
 
 
 def test_an_approximation_is_told_in_the_data_and_in_the_table():
-    report = analyze(two_halves(), torch.zeros(1, 4))
+    report = analyze(two_halves(), torch.zeros(1, 4), method="agglomerative")
     first, *others = report.hierarchy.clusters
     rough = replace(first, approximation=Approximation(9000, 1024, 2048, 7000))
     hierarchy = replace(report.hierarchy, clusters=(rough, *others))

@@ -1,6 +1,7 @@
 """Modules: clusters joined across layers, from the inputs up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
@@ -22,24 +23,27 @@ _LARGE = 1024
 
 Method = Literal["agglomerative", "bidirectional", "louvain"]
 
+MERGE_THRESHOLD, MODULARITY_THRESHOLD = 0.9, 0.2
+"""What the paper takes for Boolean tasks."""
+
 
 def detect(
     graph: LayeredGraph,
     *,
     hops: int | None = None,
-    merge_threshold: float = 0.9,
-    modularity_threshold: float = 0.2,
-    method: Method = "agglomerative",
+    merge_threshold: float | None = None,
+    modularity_threshold: float | None = None,
+    method: Method | None = None,
     alike: Int[np.ndarray, " output"] | None = None,
 ) -> Hierarchy:
     """Find the modules of a network and which of them feeds which.
 
     A sparse network shows the sub-functions it learned. Dead units are set aside
-    first. The paper's way, `agglomerative`: units of a layer that influence the same
-    later units form a cluster, and clusters of neighbouring layers that feed mainly
-    each other form a module. Our own, `bidirectional`: units that reach the same
-    outputs form a module if edges hold them together; it also uses what feeds a unit,
-    looks at every scale, and has no settings. A second opinion, `louvain`: communities
+    first. Our own way, `bidirectional`: units that reach the same outputs form a module
+    if edges hold them together; it also uses what feeds a unit, looks at every scale,
+    and has no settings. The paper's, `agglomerative`: units of a layer that influence
+    the same later units form a cluster, and clusters of neighbouring layers that feed
+    mainly each other form a module. A second opinion, `louvain`: communities
     of the whole network, without regard to layers and directions. Communities may feed
     each other in a circle; those that do share a level.
 
@@ -49,11 +53,12 @@ def detect(
             outputs. For `agglomerative` only.
         merge_threshold: A cluster joins a module if more than this share of its edges
             come from there, and more than this share of the module's edges into the
-            layer go to it. From 0 to below 1. For `agglomerative` only.
+            layer go to it. From 0 to below 1; None is 0.9. For `agglomerative` only.
         modularity_threshold: How strong the modular structure of a layer must be for
-            its clusters to be taken without further tests, from 0 to 1. For
-            `agglomerative` only.
-        method: How the modules are found.
+            its clusters to be taken without further tests, from 0 to 1; None is 0.2.
+            For `agglomerative` only.
+        method: How the modules are found. None: `bidirectional`, but `agglomerative`
+            where one of its settings is given.
         alike: Which outputs compute the same, by their weights (`outputs_alike`). None:
             those that the same units feed. For `bidirectional` only.
 
@@ -80,9 +85,16 @@ def detect(
         https://arxiv.org/abs/2305.18402
     """
     _check_graph(graph)
-    _check_method(method, hops)
+    settings = {
+        "hops": hops,
+        "merge_threshold": merge_threshold,
+        "modularity_threshold": modularity_threshold,
+    }
+    method = chosen_method(method, settings)
+    _check_method(method, settings)
     _check_alike(method, alike, graph.sizes[-1])
-    _check_settings(hops, merge_threshold, modularity_threshold)
+    merge, modularity = thresholds(settings)
+    _check_settings(hops, merge, modularity)
     kept = graph.live_units()
     live = graph.keep(kept)
     if not live.edge_count:
@@ -93,12 +105,13 @@ def detect(
         )
     clusters: list[LayerClusters] = []
     if method == "bidirectional":
-        module = join_both_ways(live, alike=alike)
+        # Where nothing is pruned, weights tell of no sub-functions.
+        module = join_both_ways(live, alike=None if _is_dense(graph) else alike)
     elif method == "louvain":
         module = communities(live)
     else:
-        clusters = _cluster_layers(live, hops, modularity_threshold)
-        module = _join(live, clusters, merge_threshold)
+        clusters = _cluster_layers(live, hops, modularity)
+        module = _join(live, clusters, merge)
     label = np.full(graph.unit_count, -1)
     label[kept] = module
     modules, edges = describe(live, module)
@@ -110,6 +123,39 @@ def detect(
             _with_dead_units(found, kept[graph.units(layer)])
             for layer, found in enumerate(clusters)
         ),
+    )
+
+
+def _is_dense(graph: LayeredGraph) -> bool:
+    """Tell whether no edge is missing between one layer and the next."""
+    most = sum(below * above for below, above in pairwise(graph.sizes))
+    return graph.edge_count >= most
+
+
+def chosen_method(method: Method | None, settings: Mapping[str, Any]) -> Method:
+    """Say which method is meant: without a name ours, or the one that has settings.
+
+    Example:
+        >>> chosen_method(None, {"hops": None}), chosen_method(None, {"hops": 1})
+        ('bidirectional', 'agglomerative')
+    """
+    if method is not None:
+        return method
+    given = any(value is not None for value in settings.values())
+    return "agglomerative" if given else "bidirectional"
+
+
+def thresholds(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Give the two thresholds of `agglomerative`, the paper's where there is none.
+
+    Example:
+        >>> thresholds({"merge_threshold": 0.6, "modularity_threshold": None})
+        (0.6, 0.2)
+    """
+    merge, modularity = settings["merge_threshold"], settings["modularity_threshold"]
+    return (
+        MERGE_THRESHOLD if merge is None else merge,
+        MODULARITY_THRESHOLD if modularity is None else modularity,
     )
 
 
@@ -236,15 +282,16 @@ def _check_graph(graph: Any) -> None:
         )
 
 
-def _check_method(method: Method, hops: int | None) -> None:
+def _check_method(method: Method, settings: Mapping[str, Any]) -> None:
     if method not in get_args(Method):
         known = " or ".join(map(repr, get_args(Method)))
         raise GraphError(f"method must be {known}, got {method!r}.")
-    if method != "agglomerative" and hops is not None:
-        raise GraphError(
-            f"hops must be None with method {method!r}, got {hops}: it looks at every "
-            "scale, so leave hops out, or take method 'agglomerative'."
-        )
+    for name, value in settings.items():
+        if method != "agglomerative" and value is not None:
+            raise GraphError(
+                f"{name} must be None with method {method!r}, which has no settings, "
+                f"got {value}: leave {name} out, or take method 'agglomerative'."
+            )
 
 
 def _check_alike(
