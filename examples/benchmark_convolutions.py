@@ -215,7 +215,8 @@ def show(rows, recipe, unseen):
             test = float(accuracy(model(unseen[0]), unseen[1]))
         macs, count = tp.utils.count_ops_and_params(model, unseen[0][:1])
         nonzero = sum(int((p != 0).sum()) for p in model.parameters())
-        modules = len(sp.analyze(large, unseen[0][:1]).hierarchy.modules)
+        report = sp.analyze(large, unseen[0][:1], method="agglomerative")
+        modules = len(report.hierarchy.modules)
         print(
             f"{name:24}{turns:6}{taken:8.0f}{100 * recipe.evaluate(model):9.2f}"
             f"{100 * test:7.2f}{count:7.0f}{nonzero:8}{kernels(model):8}"

@@ -77,10 +77,10 @@ def main():
     parser.add_argument("reference", nargs="?", type=Path, default=REFERENCE)
     path = parser.parse_args().reference
     if path.exists():
-        print("published networks      inputs right    outputs right")
-        print("family        count  paper's    ours  paper's    ours")
+        print(f"{'published networks':30}         inputs right    outputs right")
+        print(f"{'':30} count  paper's    ours  paper's    ours")
         for family, (count, *right) in published(path).items():
-            print(f"{family:14}{count:5}", *[f"{number:8}" for number in right])
+            print(f"{family:30} {count:5}", *[f"{number:8}" for number in right])
     else:
         print(f"{path} is not there: the published networks are left out.")
     print("\nrandom networks                      said to have more than one module")

@@ -1,6 +1,7 @@
 """How the time and memory of `detect` grow with the network.
 
     python examples/benchmark_scale.py [--plot scaling.png] [--largest 1e6]
+                                       [--method bidirectional]
 
 Networks with planted modules and without structure, of 1,000 to a million edges and a
 tenth as many units; then the layers of ResNet-50 and VGG-16, pruned at random. Run it
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from sculpt_plugin.analysis.graph import LayeredGraph
-from sculpt_plugin.analysis.modules import detect
+from sculpt_plugin.analysis.modules import Method, detect
 
 EDGES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 # Kind of network -> layers. With 100,000 units: 10,000, 4,000 and 33,000 in a layer.
@@ -121,11 +123,11 @@ def resnet50() -> tuple[list[int], Tables]:
     return [*sizes, 1000], [*tables, (1, stream)]
 
 
-def measured(name: str, amount: float) -> dict[str, object]:
+def measured(name: str, amount: float, method: Method) -> dict[str, object]:
     """Analyse one network in this process."""
     graph = pruned(name, amount) if name in MODELS else layered(name, int(amount))
     wall, cpu = time.perf_counter(), time.process_time()
-    found = detect(graph)
+    found = detect(graph, method=method)
     layers = [layer.approximation for layer in found.clusters]
     return {
         "name": name,
@@ -141,9 +143,9 @@ def measured(name: str, amount: float) -> dict[str, object]:
     }
 
 
-def measure_apart(name: str, amount: float) -> dict[str, object]:
+def measure_apart(name: str, amount: float, method: Method) -> dict[str, object]:
     """Analyse one network in a process of its own, and print a line."""
-    command = [sys.executable, __file__, "--one", name, str(amount)]
+    command = [sys.executable, __file__, "--one", name, str(amount), "--method", method]
     row = json.loads(subprocess.check_output(command, text=True))
     print(
         f"{row['name']:>20} {row['units']:>7,} units {row['edges']:>9,} edges "
@@ -189,14 +191,18 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="write a plot of the growth here")
     parser.add_argument("--largest", type=float, default=1e6, help="most edges")
     parser.add_argument("--one", nargs=2, metavar=("NAME", "AMOUNT"))
+    methods = get_args(Method)
+    parser.add_argument("--method", choices=methods, default="agglomerative")
     arguments = parser.parse_args()
     if arguments.one:
         name, amount = arguments.one
-        print(json.dumps(measured(name, float(amount))))
+        print(json.dumps(measured(name, float(amount), arguments.method)))
         return
     found = {
         kind: [
-            measure_apart(kind, edges) for edges in EDGES if edges <= arguments.largest
+            measure_apart(kind, edges, arguments.method)
+            for edges in EDGES
+            if edges <= arguments.largest
         ]
         for kind in KINDS
     }
@@ -204,7 +210,7 @@ def main() -> None:
         print(f"{kind}: CPU time grows as edges ** {growth(rows):.2f}")
     for model in MODELS:
         for sparsity in (0.9, 0.99):
-            measure_apart(model, sparsity)
+            measure_apart(model, sparsity, arguments.method)
     if arguments.plot:
         draw(found, arguments.plot)
 

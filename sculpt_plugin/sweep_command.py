@@ -49,7 +49,7 @@ def sweep(
     import torch
 
     from sculpt_plugin import tasks as boolean
-    from sculpt_plugin.sweeping import METHOD, folder_of, sweep_task
+    from sculpt_plugin.sweeping import folder_of, sweep_task
 
     grid = {
         "hidden": whole_numbers(hidden, name="--hidden", example="24,24"),
@@ -77,4 +77,4 @@ def sweep(
     say_files(console, folder, finished.files)
     seed = min(finished.typical, key=lambda seed: finished.typical[seed].density)
     network = str(folder / folder_of(seed))
-    say_next(console, "sculpt", "analyze", network, "--method", METHOD)
+    say_next(console, "sculpt", "analyze", network)

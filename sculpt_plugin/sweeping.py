@@ -27,8 +27,6 @@ SETTINGS, CHECKPOINT, RESULT = "settings.json", "checkpoint", "sweep.json"
 UNIT_STEPS = tuple(range(5, 75, 5))
 EDGE_STEPS = (0.5, 1.0, 1.5, 2.0, 2.5)
 SEEDS = (0, 1, 2, 5)
-METHOD = "bidirectional"
-"""How modules are found: of sculpted Boolean networks this way finds more (docs/)."""
 WITNESSES = 20
 """So many of each seed's sparsest networks are asked what they have in common."""
 
@@ -222,7 +220,7 @@ def sweep_task(
         ) from error
     heard = {
         seed: [
-            (run, analyze(found.model(run), recipe.inputs, method=METHOD))
+            (run, analyze(found.model(run), recipe.inputs))
             for run in found.sparsest_networks(seed, count=WITNESSES)
         ]
         for seed in found.seeds

@@ -100,6 +100,13 @@ def test_one_module_is_called_what_it_is(density: float, said: str) -> None:
     assert "input-separable" not in text and "level" not in text
 
 
+def test_what_is_left_of_a_pruned_network_is_not_to_be_pruned_first() -> None:
+    edges = [(0, 2), (1, 2), (2, 4)]
+    graph = LayeredGraph.from_edges((2, 2, 1), edges)
+    text = printed(ModuleTree(graph, detect(graph)))
+    assert "One module: no structure here\n" in text
+
+
 def test_of_many_modules_the_largest_are_shown_and_the_rest_are_counted() -> None:
     sizes = [1] * 3000 + [7] * 20 + [2]
     modules = [

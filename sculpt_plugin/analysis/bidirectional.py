@@ -23,9 +23,9 @@ from sculpt_plugin.analysis.twins import set_twins_apart
 from sculpt_plugin.errors import GraphError
 
 # Bits that exact agreement may cost more than what pays does, or knowing nothing,
-# before it is called chance. The right ones of 2,258 sculpted networks cost up to 15;
-# some fifteen units without structure cost as much as this.
-_BENEFIT_OF_DOUBT = 16.0
+# before it is called chance. The right modules of small networks cost up to 24 (eight
+# modules of fifteen units); some twenty units without structure cost as much as this.
+_BENEFIT_OF_DOUBT = 28.0
 # In a network of so few units a stray edge is as good as any other.
 _FEW_UNITS = 128
 # Most bytes for tables of what the inputs reach at each number of steps.

@@ -98,7 +98,7 @@ def _headline(hierarchy: Hierarchy) -> str:
     """Say how many modules there are, and plainly where that says nothing."""
     modules = hierarchy.modules
     if len(modules) == 1:
-        dense = modules[0].density == 1
+        dense = modules[0].density == 1 and (hierarchy.label >= 0).all()
         more = ", and no edge is missing: prune the network first" if dense else ""
         return f"One module: no structure here{more}"
     if not hierarchy.edges:
