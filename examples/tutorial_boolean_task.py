@@ -80,6 +80,6 @@ sp.plot.hierarchy(report.hierarchy, ax=ax, **names)
 plt.show()
 
 # %%
-# One network is one witness. With ``seed=0`` green has no units of its own: it reads
-# those of the two other lamps, on a third level. The tutorial on sweeps asks many
+# One network is one witness. With ``seed=0`` hidden units serve several functions at
+# once, and the report has nine modules. The tutorial on sweeps asks many
 # networks, and believes the majority.

@@ -71,6 +71,8 @@ def test_an_error_is_one_line_and_nothing_else(sculpt, how):
 def test_demo_is_one_document_for_programs_too(sculpt):
     found = json.loads(sculpt("demo", "--json")[1])
     assert len(found["report"]["modules"]) == 6
+    # As README and its picture have it.
+    assert (found["edges"], found["edge_total"]) == (15, 792)
 
 
 @pytest.fixture
