@@ -18,9 +18,9 @@ from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.analysis.louvain import RESTARTS, SEED, compared
 from sculpt_plugin.analysis.modules import (
     Method,
+    as_taken,
     chosen_method,
     detect,
-    thresholds,
 )
 from sculpt_plugin.analysis.trace import read
 from sculpt_plugin.drawing.module_tree import ModuleTree
@@ -301,19 +301,9 @@ def explain(
         evidence["second_opinion"] = compared(graph, found, paper)
     else:
         found = detect(graph, **settings, method=method, alike=alike)
-    told = {} if method == "bidirectional" else _told(settings)
+    told = {} if method == "bidirectional" else as_taken(settings)
     told |= {"seed": SEED, "restarts": RESTARTS} if method == "louvain" else {}
     return Report(graph, found, {**told, "method": method}, evidence)
-
-
-def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings of the paper's method as they were taken."""
-    merge, modularity = thresholds(settings)
-    return {
-        **settings,
-        "merge_threshold": merge,
-        "modularity_threshold": modularity,
-    }
 
 
 def _versions() -> dict[str, str]:

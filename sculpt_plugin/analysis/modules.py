@@ -23,7 +23,7 @@ _LARGE = 1024
 
 Method = Literal["agglomerative", "bidirectional", "louvain"]
 
-MERGE_THRESHOLD, MODULARITY_THRESHOLD = 0.9, 0.2
+PAPERS = {"merge_threshold": 0.9, "modularity_threshold": 0.2}
 """What the paper takes for Boolean tasks."""
 
 
@@ -93,8 +93,8 @@ def detect(
     method = chosen_method(method, settings)
     _check_method(method, settings)
     _check_alike(method, alike, graph.sizes[-1])
-    merge, modularity = thresholds(settings)
-    _check_settings(hops, merge, modularity)
+    taken = as_taken(settings)
+    _check_settings(**taken)
     kept = graph.live_units()
     live = graph.keep(kept)
     if not live.edge_count:
@@ -110,8 +110,8 @@ def detect(
     elif method == "louvain":
         module = communities(live)
     else:
-        clusters = _cluster_layers(live, hops, modularity)
-        module = _join(live, clusters, merge)
+        clusters = _cluster_layers(live, hops, taken["modularity_threshold"])
+        module = _join(live, clusters, taken["merge_threshold"])
     label = np.full(graph.unit_count, -1)
     label[kept] = module
     modules, edges = describe(live, module)
@@ -145,18 +145,17 @@ def chosen_method(method: Method | None, settings: Mapping[str, Any]) -> Method:
     return "agglomerative" if given else "bidirectional"
 
 
-def thresholds(settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Give the two thresholds of `agglomerative`, the paper's where there is none.
+def as_taken(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings of `agglomerative`, the paper's where a threshold is None.
 
     Example:
-        >>> thresholds({"merge_threshold": 0.6, "modularity_threshold": None})
-        (0.6, 0.2)
+        >>> as_taken({"merge_threshold": 0.6, "modularity_threshold": None})
+        {'merge_threshold': 0.6, 'modularity_threshold': 0.2}
     """
-    merge, modularity = settings["merge_threshold"], settings["modularity_threshold"]
-    return (
-        MERGE_THRESHOLD if merge is None else merge,
-        MODULARITY_THRESHOLD if modularity is None else modularity,
-    )
+    return {
+        name: PAPERS.get(name) if value is None else value
+        for name, value in settings.items()
+    }
 
 
 def _cluster_layers(
