@@ -25,6 +25,14 @@ Out = Annotated[
     Path, typer.Option("--out", help="Folder for all results.", readable=False)
 ]
 Hidden = Annotated[str, typer.Option(help="Widths of the hidden layers, as 24,24.")]
+OneByOne = Annotated[
+    bool,
+    typer.Option(
+        "--one-by-one",
+        help="Where the smallest edge cannot go, try each other one by itself: fewer "
+        "edges for more turns.",
+    ),
+]
 TaskName = Annotated[
     str,
     typer.Argument(

@@ -16,7 +16,7 @@ from sculpt_plugin.digit_options import (
     for_digits,
     only_for,
 )
-from sculpt_plugin.options import Json, Out, Quiet, TaskName
+from sculpt_plugin.options import Json, OneByOne, Out, Quiet, TaskName
 from sculpt_plugin.terminal import (
     Interrupted,
     console_for,
@@ -59,6 +59,7 @@ def run(
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Names the random numbers.")
     ] = 0,
+    one_by_one: OneByOne = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +82,9 @@ def run(
             )
     console = console_for(json=json, quiet=quiet)
     if task.startswith("digits"):
-        only_for(f"tasks other than {task}", given)
+        only_for(
+            f"tasks other than {task}", {**given, "--one-by-one": one_by_one or None}
+        )
         widths = whole_numbers(hidden or "784,784", name="--hidden", example="784,784")
         task_made = digit_task(console, task, data, download=download)
         finished, folder = _run_digits(
@@ -106,6 +109,7 @@ def run(
             edge_step or EDGE_STEP,
             seed,
             out,
+            one_by_one=one_by_one,
         )
     _show(console, finished, folder, json=json)
     if task.startswith("digits"):
@@ -141,6 +145,8 @@ def _run(
     edge_step: float,
     seed: int,
     out: Path | None,
+    *,
+    one_by_one: bool = False,
 ) -> "tuple[Finished, Path]":
     """Run a task with a progress bar; give what was found and the folder it is in."""
     import signal
@@ -165,6 +171,7 @@ def _run(
                 unit_step=unit_step,
                 edge_step=edge_step,
                 seed=seed,
+                one_by_one=one_by_one,
                 on_step=watch.step,
             )
         except KeyboardInterrupt:

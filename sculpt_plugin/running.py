@@ -44,6 +44,7 @@ def sculpt_task(
     unit_step: float = 5,
     edge_step: float = 1,
     seed: int = 0,
+    one_by_one: bool = False,
     method: Method | None = None,
     checkpoint: Path | None = None,
     on_step: Callable[[Step], Any] | None = None,
@@ -56,6 +57,8 @@ def sculpt_task(
         unit_step: Per cent of all hidden units to remove per turn.
         edge_step: Per cent of all edges to remove per turn.
         seed: Names the random numbers.
+        one_by_one: Whether to go on where the smallest edge cannot go, as `sculpt` has
+            it.
         method: How modules are found, as `analyze` takes it.
         checkpoint: A folder, so that a run that was killed can go on.
         on_step: Called with each `Step` as soon as it is decided.
@@ -100,6 +103,7 @@ def sculpt_task(
         min_score=1.0,
         units=unit_step / 100,
         edges=edge_step / 100,
+        one_by_one=one_by_one,
         seed=seed,
         checkpoint=checkpoint,
         on_step=on_step,
@@ -115,6 +119,7 @@ def run_task(
     unit_step: float = 5,
     edge_step: float = 1,
     seed: int = 0,
+    one_by_one: bool = False,
     on_step: Callable[[Step], Any] | None = None,
 ) -> Finished:
     """Train, prune and explain a network for a task, and write down all of it.
@@ -129,6 +134,7 @@ def run_task(
         unit_step: Per cent of all hidden units to remove per turn.
         edge_step: Per cent of all edges to remove per turn.
         seed: Names the random numbers.
+        one_by_one: Whether to go on where the smallest edge cannot go.
         on_step: Called with each `Step` as soon as it is decided.
 
     Returns:
@@ -153,6 +159,7 @@ def run_task(
         "unit_step": unit_step,
         "edge_step": edge_step,
         "seed": seed,
+        "one_by_one": one_by_one,
     }
     named = {"format": FORMAT, "task": task.name, **settings}
     # A sweep's folder has a checkpoint as well, but not these settings.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sculpt_plugin.arguments import per_cents, seeds_from, whole_numbers
-from sculpt_plugin.options import Hidden, Json, Quiet, TaskName
+from sculpt_plugin.options import Hidden, Json, OneByOne, Quiet, TaskName
 from sculpt_plugin.terminal import (
     Interrupted,
     console_for,
@@ -30,6 +30,7 @@ def sweep(
     seeds: Annotated[
         str, typer.Option(help=f"Names of the start networks, {_ROW}.")
     ] = "0,1,2,5",
+    one_by_one: OneByOne = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +67,14 @@ def sweep(
     console = console_for(json=json, quiet=quiet)
     with sweep_progress(console) as watch:
         try:
-            finished = sweep_task(found, folder, **grid, jobs=jobs, on_progress=watch)
+            finished = sweep_task(
+                found,
+                folder,
+                **grid,
+                one_by_one=one_by_one,
+                jobs=jobs,
+                on_progress=watch,
+            )
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
     if json:

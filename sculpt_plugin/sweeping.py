@@ -137,6 +137,7 @@ def sweep_task(
     unit_steps: Sequence[float] = UNIT_STEPS,
     edge_steps: Sequence[float] = EDGE_STEPS,
     seeds: Sequence[int] = SEEDS,
+    one_by_one: bool = False,
     jobs: int = 1,
     on_progress: Callable[[Progress], Any] | None = None,
 ) -> SweepFinished:
@@ -156,6 +157,8 @@ def sweep_task(
         unit_steps: Per cent of all hidden units to remove per turn.
         edge_steps: Per cent of all edges to remove per turn.
         seeds: Names of the start networks and of their random numbers.
+        one_by_one: Whether a run goes on where its smallest edge cannot go, as `sweep`
+            has it.
         jobs: Spread the work over so many processes.
         on_progress: Called with a `Progress` after each round.
 
@@ -192,6 +195,7 @@ def sweep_task(
         "unit_steps": tuple(unit_steps),
         "edge_steps": tuple(edge_steps),
         "seeds": tuple(seeds),
+        "one_by_one": one_by_one,
     }
     # Another command's folder has a checkpoint as well, but not these settings.
     reached = [CHECKPOINT] if (folder / SETTINGS).exists() else []
@@ -206,6 +210,7 @@ def sweep_task(
             unit_steps=[step / 100 for step in unit_steps],
             edge_steps=[step / 100 for step in edge_steps],
             min_score=1.0,
+            one_by_one=one_by_one,
             jobs=jobs,
             checkpoint=folder / CHECKPOINT,
             on_progress=on_progress,

@@ -100,6 +100,7 @@ def engine(
     unit_steps: Sequence[float],
     edge_steps: Sequence[float],
     min_score: float,
+    one_by_one: bool = False,
     jobs: int = 1,
     checkpoint: Any = None,
     on_progress: Callable[[Progress], Any] | None = None,

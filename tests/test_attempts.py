@@ -1,9 +1,12 @@
 """What comes next follows from what was tried."""
 
+from dataclasses import replace
+
 import pytest
 
 from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
 from sculpt_plugin.pruning.record import Step
+from sculpt_plugin.pruning.schedule import linear
 
 BOTH = Plan(0.5, 0.25, unit_total=8, unit_limit=6, edge_total=40)
 
@@ -42,7 +45,7 @@ def test_units_go_first_then_a_training_then_edges(turns, gone, expected):
 def test_without_units_edges_go_at_once():
     plan = Plan(None, 0.25, unit_total=8, unit_limit=6, edge_total=40)
 
-    assert next_attempt(plan, record(DENSE), edges_gone=0) == ("edges", 10)
+    assert next_attempt(plan, record(DENSE), edges_gone=0) == Attempt("edges", 10)
 
 
 def test_without_edges_the_search_ends_after_the_units():
@@ -69,3 +72,64 @@ def test_both_stages_end_where_the_smallest_share_fails(turns, gone, expected):
     found = next_attempt(plan, record(*turns), edges_gone=gone)
 
     assert found == (expected and Attempt(*expected))
+
+
+EDGES = Plan(None, 0.5, unit_total=8, unit_limit=6, edge_total=6, one_by_one=True)
+HALF = (DENSE, ("edges", 3, True))
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        # The schedule comes first, and so does its halving.
+        (HALF, ("edges", 5)),
+        ((*HALF, ("edges", 5, False)), ("edges", 4)),
+        # Of three edges the smallest cannot go, then the second, then the third.
+        ((*HALF, ("edges", 4, False)), ("edges", 4, 1)),
+        ((*HALF, *[("edges", 4, False)] * 2), ("edges", 4, 2)),
+        ((*HALF, *[("edges", 4, False)] * 3), None),
+        # Where the second goes, what was the third is the second of two.
+        ((*HALF, ("edges", 4, False), ("edges", 4, True)), ("edges", 5, 1)),
+        # Then the smallest is tried again; there is no third.
+        (
+            (*HALF, ("edges", 4, False), ("edges", 4, True), ("edges", 5, False)),
+            ("edges", 5),
+        ),
+        (
+            (
+                *HALF,
+                ("edges", 4, False),
+                ("edges", 4, True),
+                *[("edges", 5, False)] * 2,
+            ),
+            None,
+        ),
+        # Where the third of three goes, the smallest is next.
+        (
+            (*HALF, *[("edges", 4, False)] * 2, ("edges", 4, True)),
+            ("edges", 5),
+        ),
+        # The last edge stays.
+        ((*HALF, ("edges", 4, False), *[("edges", n, True) for n in (4, 5)]), None),
+    ],
+)
+def test_one_by_one_ends_where_each_edge_was_tried_in_vain(turns, expected):
+    found = next_attempt(EDGES, record(*turns), edges_gone=0)
+
+    assert found == (expected and Attempt(*expected))
+
+
+def test_one_by_one_removes_no_more_than_a_schedule_says():
+    plan = replace(EDGES, edges=linear(0.5, 2))
+    turns = (DENSE, ("edges", 1, True), ("edges", 3, False), ("edges", 2, False))
+
+    assert next_attempt(plan, record(*turns), edges_gone=1) == Attempt("edges", 2, 1)
+    turns = (*turns, ("edges", 2, True))
+    assert next_attempt(plan, record(*turns), edges_gone=2) == Attempt("edges", 3, 1)
+    assert next_attempt(plan, record(*turns, ("edges", 3, True)), edges_gone=3) is None
+
+
+def test_one_by_one_of_a_schedule_that_never_failed_is_nothing_more():
+    plan = replace(EDGES, edges=linear(0.5, 1))
+
+    assert next_attempt(plan, record(*HALF), edges_gone=3) is None

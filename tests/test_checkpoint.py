@@ -231,9 +231,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
         search(checkpoint=tmp_path)
 
 
-def test_a_run_on_live_parts_goes_on_to_the_same_bits(tmp_path):
-    settings = {"compacting": True, "finest": 0.1, "checkpoint": tmp_path / "c"}
-    plain = search(compacting=True, finest=0.1)
+@pytest.mark.parametrize("end", [{"finest": 0.1}, {"one_by_one": True}])
+def test_a_run_on_live_parts_goes_on_to_the_same_bits(end, tmp_path):
+    settings = {"compacting": True, **end, "checkpoint": tmp_path / "c"}
+    plain = search(compacting=True, **end)
     turns = len(plain.record)
 
     for turn in range(3, turns, 9):
@@ -256,6 +257,7 @@ def test_a_run_on_live_parts_goes_on_to_the_same_bits(tmp_path):
     [
         ({"compacting": True}, "there compacting is False, here it is True"),
         ({"finest": 0.1}, "there finest is 0.0, here it is 0.1"),
+        ({"one_by_one": True}, "there one_by_one is False, here it is True"),
     ],
 )
 def test_a_run_that_removes_otherwise_is_refused(undisturbed, changes, message):

@@ -57,12 +57,14 @@ def test_edges_go_as_alone_however_many_are_equal(levels):
     counts = torch.tensor([0, 1, 7, 30, 50, 77])
 
     keep = torch.ones(6, layout.size, dtype=torch.bool)
-    keep = drop_edges(keep, sizes, layout.is_edge.expand(6, -1), counts)
-    keep = drop_edges(
-        keep, sizes, layout.is_edge.expand(6, -1), torch.ones_like(counts)
-    )
+    is_edge, none = layout.is_edge.expand(6, -1), torch.zeros_like(counts)
+    keep = drop_edges(keep, sizes, is_edge, counts, none)
+    spared = torch.tensor([0, 3, 1, 0, 20, 0])
+    keep = drop_edges(keep, sizes, is_edge, none + 1, spared)
 
-    for lane, count in enumerate(counts.tolist()):
+    for lane, (count, few) in enumerate(
+        zip(counts.tolist(), spared.tolist(), strict=True)
+    ):
         named = dict(
             zip(
                 [piece.name for piece in layout.pieces],
@@ -72,7 +74,7 @@ def test_edges_go_as_alone_however_many_are_equal(levels):
         )
         masks = Masks.dense(model, coupling)
         masks = selection.drop_edges(masks, named, count)
-        masks = selection.drop_edges(masks, named, count + 1)
+        masks = selection.drop_edges(masks, named, count + 1, spared=few)
         parts = cut(keep[lane], layout.shapes)
         for piece, part in zip(layout.pieces, parts, strict=True):
             assert part.all() or torch.equal(part, masks.keep[piece.name])

@@ -39,6 +39,23 @@ def test_json_is_one_document_with_result_and_report(sculpt, tmp_path):
     assert found["report"] == json.loads((folder / "report.json").read_text())
 
 
+def test_one_by_one_goes_on_where_the_search_ends(sculpt, tmp_path):
+    small = ("run", "4,2,4", "--hidden", "12", "--edge-step", "10", "--json")
+    short = json.loads(sculpt(*small, "--out", "short")[1])
+    long = json.loads(sculpt(*small, "--out", "long", "--one-by-one")[1])
+
+    records = [
+        (tmp_path / name / "record.jsonl").read_text() for name in ("short", "long")
+    ]
+    decisions = [
+        [{**json.loads(line), "seconds": 0} for line in record.splitlines()]
+        for record in records
+    ]
+    assert decisions[1][: len(decisions[0])] == decisions[0]
+    assert long["edges"] <= short["edges"]
+    assert long["turns"] >= short["turns"] + long["edges"] - 1
+
+
 def test_quiet_writes_everything_and_prints_nothing(sculpt, tmp_path):
     assert sculpt(*SMALL, "--quiet") == (0, "", "")
     assert (tmp_path / "sculpt-4,1,4" / "report.json").exists()
@@ -129,6 +146,7 @@ PAIR = ("run", "digits-pair")
             "--unit-step is only for tasks other than digits-pair: leave it out",
         ),
         ((*PAIR, "--data", "data", "--edge-step", "5"), 2, "--edge-step is only for"),
+        ((*PAIR, "--data", "data", "--one-by-one"), 2, "--one-by-one is only for"),
         ((*PAIR, "--data", "data", "--hidden", "0"), 2, "must be whole numbers above"),
         (
             (*PAIR, "--data", "data", "--hidden", "9", "--device", "nonsense"),

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from sculpt_plugin.errors import DataError, ModelError, ThresholdError, TrainError
 from sculpt_plugin.pruning.importance import EdgeSensitivity
+from sculpt_plugin.pruning.masks import Masks, apply, attach
 from sculpt_plugin.pruning.schedule import linear
 from sculpt_plugin.pruning.sculptor import sculpt
 
@@ -205,6 +207,8 @@ def failing(model):
         ({"units": None, "edges": None}, DataError, "At least one of units and edges"),
         ({"units": 3.0}, DataError, "units must be a share"),
         ({"seed": -1}, DataError, "seed must be a whole number"),
+        ({"one_by_one": True, "finest": 0.1}, DataError, "got finest=0.1: leave one"),
+        ({"one_by_one": True, "edges": None}, DataError, "got edges=None: leave one"),
         ({"train": failing}, TrainError, r"train raised ZeroDivisionError in turn 1"),
         ({"evaluate": failing}, TrainError, r"evaluate raised .* in turn 0 \(dense\)"),
         ({"evaluate": lambda m: float("nan")}, DataError, "finite number, got nan"),
@@ -264,6 +268,34 @@ def test_smallest_share_saves_turns_and_no_more_than_it_says():
         if held is not None:
             left = steps[-1].total - held
             assert steps[-1].removed - held <= max(1, 0.2 * left)
+
+
+def test_one_by_one_ends_where_no_edge_can_go():
+    how = recipe()
+    start = learned(how, 4, 10, 10, 2)
+    plain = by_recipe(copy.deepcopy(start), how)
+
+    found = by_recipe(start, how, one_by_one=True)
+
+    # Up to the first edge that cannot go the two searches are one.
+    same = len(plain.record)
+    strip = [replace(step, seconds=0.0) for step in plain.record]
+    assert [replace(step, seconds=0.0) for step in found.record[:same]] == strip
+    assert found.masks.edge_count < plain.masks.edge_count
+    kept = found.masks.edge_count
+    assert [step.accepted for step in found.record[-kept:]] == [False] * kept
+    state = copy.deepcopy(found.model.state_dict())
+    for name in found.masks.weights:
+        for place in found.masks.keep[name].nonzero().tolist():
+            found.model.load_state_dict(state)
+            keep = {k: x.clone() for k, x in found.masks.keep.items()}
+            keep[name][tuple(place)] = False
+            less = Masks(keep, found.masks.weights)
+            handle = attach(found.model, less)
+            how.train(found.model)
+            apply(found.model, less)
+            handle.remove()
+            assert how.evaluate(found.model) < 1
 
 
 @pytest.mark.parametrize("finest", [-0.1, 1.0, 2, float("nan")])

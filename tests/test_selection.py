@@ -103,3 +103,29 @@ def test_missing_edge_scores_are_refused(chain):
     _, _, masks = chain
     with pytest.raises(DataError, match=r"score '0.weight' in its shape \[8, 4\]"):
         drop_edges(masks, {}, 2)
+
+
+def test_spared_edges_stay_though_their_scores_are_lowest(chain):
+    _, _, masks = chain
+    scores = {
+        name: torch.arange(keep.numel(), dtype=torch.float32).view(keep.shape)
+        for name, keep in masks.keep.items()
+        if name in masks.weights
+    }
+    first, *others = masks.weights
+    scores |= {name: scores[name] + 1000 for name in others}
+
+    smaller = drop_edges(masks, scores, 3, spared=2)
+
+    gone = ~smaller.keep[first].flatten()
+    assert gone.nonzero().flatten().tolist() == [2, 3, 4]
+    assert masks.edge_count - smaller.edge_count == 3
+
+
+def test_of_equal_scores_the_first_are_spared(chain):
+    _, _, masks = chain
+    scores = {name: torch.zeros(masks.keep[name].shape) for name in masks.weights}
+
+    smaller = drop_edges(masks, scores, 1, spared=4)
+
+    assert (~smaller.keep[masks.weights[0]].flatten()).nonzero().tolist() == [[4]]

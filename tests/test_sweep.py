@@ -47,12 +47,12 @@ STARTS = [
 ]
 
 
-def differences(found, build, recipe, *, digits) -> list:
+def differences(found, build, recipe, *, digits, **search) -> list:
     """Name the runs that `sculpt` alone ends otherwise."""
     wrong = []
     for run in found.runs:
         assert run.problem is None
-        sculpture = sculpted_alone(build, recipe, run)
+        sculpture = sculpted_alone(build, recipe, run, **search)
         masks, expected = found.masks(run).keep, sculpture.masks.keep
         model = found.model(run)
         if (
@@ -70,13 +70,26 @@ def differences(found, build, recipe, *, digits) -> list:
     return wrong
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize("start", STARTS, ids=str)
-def test_each_run_over_a_task_is_what_sculpt_gives_alone(start):
-    recipe = for_task(start)
+def test_each_run_over_a_task_is_what_sculpt_gives_alone(start, one_by_one):
+    recipe, search = for_task(start), {"one_by_one": one_by_one}
 
-    found = sweep(start, recipe, seeds=(3, 4), unit_steps=(0.4,), edge_steps=(0.06,))
+    found = sweep(
+        start, recipe, seeds=(3, 4), unit_steps=(0.4,), edge_steps=(0.06,), **search
+    )
 
-    assert not differences(found, start, recipe, digits=10)
+    assert not differences(found, start, recipe, digits=10, **search)
+
+
+@pytest.mark.parametrize("lanes", [False, True])
+def test_one_by_one_is_the_same_for_models_of_any_kind(lanes):
+    build, recipe = Kind(Image), for_kind(Image)
+    steps = {"seeds": (1,), "unit_steps": (0.4,), "edge_steps": (0.3,)}
+
+    found = sweep(build, recipe, **steps, one_by_one=True, lanes=lanes)
+
+    assert not differences(found, build, recipe, digits=4, one_by_one=True)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
@@ -240,11 +253,12 @@ def test_loss_that_is_neither_mean_nor_sum_is_refused():
         small(recipe=replace(for_task(START), loss=first_only))
 
 
-def test_speculation_changes_nothing(monkeypatch):
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_speculation_changes_nothing(one_by_one, monkeypatch):
     found = {}
     for spare in (0, 64, 1000):
         monkeypatch.setattr(walking, "_SPARE", spare)
-        found[spare] = small(unit_steps=(0.4,))
+        found[spare] = small(unit_steps=(0.4,), one_by_one=one_by_one)
 
     for one, two, three in zip(*[found[n].runs for n in (0, 64, 1000)], strict=True):
         assert timeless(one.record) == timeless(two.record) == timeless(three.record)

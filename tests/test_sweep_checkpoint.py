@@ -80,6 +80,19 @@ def test_after_any_round_it_goes_on_to_the_same_end(undisturbed, rounds, tmp_pat
     assert same_runs(small(tmp_path).runs, undisturbed[0].runs)
 
 
+def test_one_by_one_goes_on_to_the_same_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_SECONDS", 0.0)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    expected = small(whole, one_by_one=True)
+    rounds = len(list((whole / "part-000").glob("*.safetensors")))
+
+    for number in (3 * rounds // 4, rounds - 2):
+        shutil.rmtree(cut, ignore_errors=True)
+        cut.mkdir()
+        copied((expected, whole), cut, rounds=number)
+        assert same_runs(small(cut, one_by_one=True).runs, expected.runs)
+
+
 def test_an_error_on_the_way_loses_no_more_than_seconds(
     undisturbed, tmp_path, monkeypatch
 ):
@@ -167,6 +180,7 @@ def test_killed_at_ten_random_moments_it_ends_as_if_never_killed(
         ({"unit_steps": (0.1,)}, "there unit_steps is"),
         ({"edge_steps": (0.03, 0.2)}, "there edge_steps is"),
         ({"min_score": 0.9}, "there min_score is 1.0, here it is 0.9"),
+        ({"one_by_one": True}, "there one_by_one is False, here it is True"),
         ({"lanes": False}, "there lanes is True"),
         ({"jobs": 2}, "there jobs is 1, here it is 2. Use the same settings"),
     ],

@@ -75,6 +75,19 @@ def test_the_grid_is_the_papers_where_nothing_else_is_asked_for(
     assert seen["unit_steps"] == [step / 100 for step in range(5, 71, 5)]
     assert seen["edge_steps"] == [0.005, 0.01, 0.015, 0.02, 0.025]
     assert seen["seeds"] == (0, 1, 2, 5)
+    assert seen["one_by_one"] is False
+
+
+def test_one_by_one_reaches_the_engine(monkeypatch, sculpt, tmp_path):
+    seen = {}
+
+    def watched(*_, **settings):
+        seen.update(settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeping, "sweep", watched)
+    sculpt("sweep", "4,2,4", "--one-by-one", "--out", tmp_path)
+    assert seen["one_by_one"] is True
 
 
 def test_an_interrupt_says_how_to_go_on(monkeypatch, sculpt, tmp_path):

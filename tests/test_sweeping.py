@@ -83,6 +83,7 @@ def test_the_written_sweep_has_every_run_with_steps_as_they_were_given(
     assert found["settings"] == {
         "task": "4,1,4",
         **{name: list(value) for name, value in SMALL.items()},
+        "one_by_one": False,
     }
     steps = [(run["seed"], run["unit_step"], run["edge_step"]) for run in found["runs"]]
     assert steps == [(0, 10, 0.5), (0, 7, 0.5), (3, 10, 0.5), (3, 7, 0.5)]
@@ -141,9 +142,10 @@ def test_steps_reach_the_engine_as_shares_and_the_rest_as_it_is(monkeypatch, tmp
 
     monkeypatch.setattr(sweeping, "sweep", watched)
     progress = []
-    _sweep(tmp_path, jobs=2, on_progress=progress.append)
+    _sweep(tmp_path, jobs=2, one_by_one=True, on_progress=progress.append)
     assert (seen["unit_steps"], seen["edge_steps"]) == ([0.1, 0.07], [0.005])
     assert (seen["seeds"], seen["jobs"], seen["min_score"]) == ((0, 3), 2, 1.0)
+    assert seen["one_by_one"] is True
     assert seen["checkpoint"] == tmp_path / "checkpoint"
     assert seen["build"].hidden == (6,)
     assert seen["build"].task.name == "4,1,4"

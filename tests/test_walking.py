@@ -30,11 +30,23 @@ def chance(*parts) -> float:
     return Random(repr(parts)).random()
 
 
+SMALL = replace(
+    GRID, unit_total=10, unit_limit=8, edge_total=48, unit_steps=(0.1, 0.3, 0.7)
+)
+"""So few edges that trying each by itself does not take long."""
+
+
+def named(lane: Lane) -> tuple:
+    """What is tried."""
+    return lane.stage, lane.gone, lane.spared
+
+
 class Pretended:
     """Trains nothing: what comes of a trial depends on its state, stage and count."""
 
-    def __init__(self, *, holds=0.6, diverges=0.0, dense=1.0):
+    def __init__(self, *, holds=0.6, diverges=0.0, dense=1.0, grid=GRID):
         self.holds, self.diverges, self.dense = holds, diverges, dense
+        self.grid = grid
         self.tried: list[tuple] = []
 
     def state(self, *parts, edge_count: int) -> State:
@@ -43,12 +55,12 @@ class Pretended:
         return State(value, yes, yes, edge_count)
 
     def outcome(self, lane: Lane) -> Tried:
-        parts = (self.holds, lane.seed, lane.state.values.item(), lane.stage, lane.gone)
+        parts = (self.holds, lane.seed, lane.state.values.item(), *named(lane))
         count = lane.state.edge_count
         if lane.stage == "units":
-            count = GRID.edge_total - 4 * lane.gone
+            count = self.grid.edge_total - 4 * lane.gone
         elif lane.stage == "edges":
-            count = GRID.edge_total - lane.gone
+            count = self.grid.edge_total - lane.gone
         held = chance("holds", *parts) < self.holds
         score = 1.0 if held else 0.5
         if chance("diverges", *parts) < self.diverges:
@@ -56,14 +68,14 @@ class Pretended:
         return Tried(self.state(*parts, edge_count=count), score)
 
     def __call__(self, lanes) -> list[Tried]:
-        self.tried += [(x.seed, x.state.values.item(), x.stage, x.gone) for x in lanes]
+        self.tried += [(x.seed, x.state.values.item(), *named(x)) for x in lanes]
         return [self.outcome(lane) for lane in lanes]
 
     def known(self) -> Known:
         """The dense networks, as a sweep notes them before it walks."""
         known = Known()
-        for place, seed in enumerate(GRID.seeds):
-            made = Tried(self.state(seed, edge_count=GRID.edge_total), self.dense)
+        for place, seed in enumerate(self.grid.seeds):
+            made = Tried(self.state(seed, edge_count=self.grid.edge_total), self.dense)
             known.note(Trial(place, "dense", 0), made, min_score=1.0, seconds=0.0)
             known.states.setdefault(place, made.state)
         return known
@@ -71,17 +83,22 @@ class Pretended:
 
 def alone(pretended: Pretended, seed: int, units: float, edges: float):
     """One run by itself, without anything that is shared: record, end, problem."""
-    plan = Plan(units, edges, GRID.unit_total, GRID.unit_limit, GRID.edge_total)
-    state = pretended.state(seed, edge_count=GRID.edge_total)
-    record = [Step("dense", 0, 0, 200, 200, 1.0, True, 1.0, 0.0)]
+    grid = pretended.grid
+    plan = Plan(
+        units, edges, grid.unit_total, grid.unit_limit, grid.edge_total,
+        one_by_one=grid.one_by_one,
+    )  # fmt: skip
+    state = pretended.state(seed, edge_count=grid.edge_total)
+    total = grid.edge_total
+    record = [Step("dense", 0, 0, total, total, 1.0, True, 1.0, 0.0)]
     while attempt := next_attempt(
-        plan, record, edges_gone=GRID.edge_total - state.edge_count
+        plan, record, edges_gone=grid.edge_total - state.edge_count
     ):
         made = pretended.outcome(Lane(seed, state, *attempt))
         if math.isnan(made.score):
             return record, state, "the training diverged"
-        total = GRID.unit_total if attempt.stage == "units" else GRID.edge_total
-        density = made.state.edge_count / GRID.edge_total
+        total = grid.unit_total if attempt.stage == "units" else grid.edge_total
+        density = made.state.edge_count / grid.edge_total
         record.append(
             Step(
                 attempt.stage, len(record), attempt.gone, total - attempt.gone, total,
@@ -110,22 +127,23 @@ def told(runs):
     ]
 
 
+@pytest.mark.parametrize("grid", [GRID, replace(SMALL, one_by_one=True)])
 @pytest.mark.parametrize("spare", [0, 1000])
 @pytest.mark.parametrize(
     ("holds", "diverges"), [(0.3, 0), (0.6, 0), (0.85, 0), (0.7, 0.05)]
 )
-def test_each_run_ends_as_it_would_alone(spare, holds, diverges, monkeypatch):
+def test_each_run_ends_as_it_would_alone(spare, holds, diverges, grid, monkeypatch):
     monkeypatch.setattr(walking, "_SPARE", spare)
-    pretended = Pretended(holds=holds, diverges=diverges)
+    pretended = Pretended(holds=holds, diverges=diverges, grid=grid)
 
-    runs = walk(GRID, pretended.known(), pretended)
+    runs = walk(grid, pretended.known(), pretended)
 
     keys = [(run.seed, run.unit_step, run.edge_step) for run in runs]
     assert keys == [
         (seed, units, edges)
-        for seed in GRID.seeds
-        for units in GRID.unit_steps
-        for edges in GRID.edge_steps
+        for seed in grid.seeds
+        for units in grid.unit_steps
+        for edges in grid.edge_steps
     ]
     for run, key in zip(runs, keys, strict=True):
         record, state, problem = alone(pretended, *key)

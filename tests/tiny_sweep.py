@@ -211,7 +211,7 @@ def for_task(start: OnTask, **changes) -> Recipe:
     return replace(recipe, inputs=inputs, targets=targets, weight_decay=1.5e-3)
 
 
-def sculpted_alone(build, recipe: Recipe, run: Run) -> Sculpture:
+def sculpted_alone(build, recipe: Recipe, run: Run, **search) -> Sculpture:
     """Do one run of a sweep by `sculpt`."""
     model = build(run.seed)
     recipe = replace(recipe, seed=run.seed)
@@ -227,6 +227,7 @@ def sculpted_alone(build, recipe: Recipe, run: Run) -> Sculpture:
         units=run.unit_step,
         edges=run.edge_step,
         seed=run.seed,
+        **search,
     )
 
 

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sculpt_plugin.pruning.record import StageName, Step
-from sculpt_plugin.pruning.schedule import Schedule, next_count
+from sculpt_plugin.pruning.schedule import Schedule, last_count, next_count
 
 
 class Attempt(NamedTuple):
-    """What to try next: so many units or edges gone."""
+    """What to try next.
+
+    Attributes:
+        stage: What goes.
+        gone: How many units or edges are to be gone.
+        spared: How many of the lowest scores stay, for they were tried one by one.
+    """
 
     stage: StageName
     gone: int
+    spared: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Plan:
         unit_limit: How many of them may be gone at most.
         edge_total: How many edges the unpruned model has.
         finest: The smallest step worth a turn, as a share of what is left.
+        one_by_one: Whether the search ends only where no edge can go by itself.
     """
 
     units: Schedule | None
@@ -34,6 +42,7 @@ class Plan:
     unit_limit: int
     edge_total: int
     finest: float = 0.0
+    one_by_one: bool = False
 
 
 def next_attempt(
@@ -55,9 +64,9 @@ def next_attempt(
         >>> plan = Plan(0.5, None, unit_total=4, unit_limit=3, edge_total=8)
         >>> dense = Step("dense", 0, 0, 8, 8, 1.0, True, 1.0, 0.1)
         >>> next_attempt(plan, [], edges_gone=0)
-        Attempt(stage='dense', gone=0)
+        Attempt(stage='dense', gone=0, spared=0)
         >>> next_attempt(plan, [dense], edges_gone=0)
-        Attempt(stage='units', gone=2)
+        Attempt(stage='units', gone=2, spared=0)
     """
     tried: dict[StageName, list[Step]] = {stage: [] for stage in _STAGES}
     for step in record:
@@ -89,7 +98,34 @@ def next_attempt(
         limit=plan.edge_total - 1,
         finest=plan.finest,
     )
-    return None if count is None else Attempt("edges", count)
+    if count is not None:
+        return Attempt("edges", count)
+    if not plan.one_by_one:
+        return None
+    limit = min(last_count(plan.edges, total=plan.edge_total), plan.edge_total - 1)
+    return _one_edge(attempts, total=plan.edge_total, start=start, limit=limit)
+
+
+def _one_edge(
+    attempts: Sequence[tuple[int, bool]], *, total: int, start: int, limit: int
+) -> Attempt | None:
+    """Say which single edge to try where the smallest one could not go.
+
+    After the smallest the next one, round and round, whichever of them goes; it ends
+    where each of those that are left was tried in vain.
+    """
+    accepted, spared, in_vain = start, 0, 0
+    for count, held in attempts:
+        if held:
+            accepted, in_vain = count, 0
+        elif count == accepted + 1:
+            spared, in_vain = spared + 1, in_vain + 1
+        # Past the largest edge the smallest is next.
+        if spared >= total - accepted:
+            spared = 0
+    if accepted >= limit or in_vain == total - accepted:
+        return None
+    return Attempt("edges", accepted + 1, spared)
 
 
 _STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")

@@ -48,6 +48,7 @@ def check_arguments(
     seed: int,
     edge_importance: Any,
     finest: Any = 0.0,
+    one_by_one: bool = False,
 ) -> None:
     """Refuse arguments that cannot be meant."""
     if (min_score is None) == (max_drop is None):
@@ -81,9 +82,37 @@ def check_arguments(
             "finest must be a share of what is left, 0 or above and below 1 (0.01 ends "
             f"a stage where removing 1 % fails), got {finest!r}."
         )
+    if one_by_one and (finest or edges is None):
+        found = "edges=None" if edges is None else f"finest={finest:g}"
+        raise DataError(
+            "one_by_one goes on to single edges, which takes edges and a finest of 0, "
+            f"got {found}: leave one of the two out."
+        )
     for name, schedule in (("units", units), ("edges", edges)):
         if schedule is not None:
             check(schedule, name=name)
+
+
+def check_grid(
+    seeds: Sequence[int],
+    unit_steps: Sequence[float],
+    edge_steps: Sequence[float],
+    jobs: int,
+) -> None:
+    """Refuse a grid without runs."""
+    grid = {"seeds": seeds, "unit_steps": unit_steps, "edge_steps": edge_steps}
+    for name, values in grid.items():
+        if not values or len(set(values)) < len(values):
+            raise DataError(
+                f"{name} must hold one or more different values, got {list(values)}."
+            )
+    if min(seeds) < 0:
+        raise DataError(f"seeds must be 0 or above, got {min(seeds)}.")
+    for name, steps in (("unit_steps", unit_steps), ("edge_steps", edge_steps)):
+        for step in steps:
+            check(step, name=f"each of {name}")
+    if jobs < 1:
+        raise DataError(f"jobs must be 1 or more, got {jobs}.")
 
 
 def check_model(

@@ -145,6 +145,16 @@ def next_count(
     return min(next(count for count in counts if count > accepted), limit)
 
 
+def last_count(schedule: Schedule, *, total: int) -> int:
+    """Say how many units or edges a schedule removes in the end.
+
+    Example:
+        >>> last_count(0.1, total=20), last_count(linear(0.9, 3), total=20)
+        (20, 18)
+    """
+    return total if isinstance(schedule, int | float) else _counts(schedule, total)[-1]
+
+
 @lru_cache(maxsize=1024)
 def _even_counts(step: float, start: int, total: int) -> Sequence[int]:
     """Write a step out as counts; the last is all. A sweep asks for few, but often."""

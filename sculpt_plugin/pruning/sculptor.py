@@ -97,6 +97,7 @@ def sculpt(
     unit_importance: tp.importance.Importance | None = None,
     edge_importance: EdgeImportance | None = None,
     finest: float = 0.0,
+    one_by_one: bool = False,
     compacting: bool = False,
     ignore: Sequence[str] = (),
     seed: int = 0,
@@ -131,6 +132,9 @@ def sculpt(
         finest: The smallest step worth a turn, as a share of what is left: a stage
             ends when removing that share fails. 0 goes on to single units and edges,
             as the paper does, which takes many turns on a large network.
+        one_by_one: Whether to go on where the smallest edge cannot go: each other edge
+            is tried by itself, until none is left that can go. It costs at least one
+            turn for each edge of the final network.
         compacting: Whether `train` and `evaluate` are given a copy cut to the units and
             inputs that are still alive, which costs what is left. They must use the
             model they are given, and nothing of the one that is sculpted. Edges into
@@ -185,7 +189,9 @@ def sculpt(
     """
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
     units, edges = plain(units), plain(edges)
-    check_arguments(min_score, max_drop, units, edges, seed, edge_importance, finest)
+    check_arguments(
+        min_score, max_drop, units, edges, seed, edge_importance, finest, one_by_one
+    )
     min_score = None if min_score is None else float(min_score)
     max_drop = None if max_drop is None else float(max_drop)
     coupling = couple(model, example_inputs, ignore=ignore)
@@ -202,7 +208,7 @@ def sculpt(
     ranking = Ranking(-1, {}, "dense")
     plan = Plan(
         units, edges, coupling.unit_count, coupling.unit_count - len(coupling.prunable),
-        snapshot.masks.edge_total, float(finest),
+        snapshot.masks.edge_total, float(finest), bool(one_by_one),
     )  # fmt: skip
     live = _Live(example_inputs, tuple(ignore)) if compacting else None
     with ExitStack() as stack:
@@ -247,7 +253,7 @@ def _masked(search: Search, masks: Masks, ranking: Ranking, attempt: Attempt) ->
     if attempt.stage == "units":
         return drop_units(masks, search.coupling, ranking.scores, attempt.gone)
     if attempt.stage == "edges":
-        return drop_edges(masks, ranking.scores, attempt.gone)
+        return drop_edges(masks, ranking.scores, attempt.gone, spared=attempt.spared)
     return masks
 
 
@@ -347,6 +353,7 @@ def _settings(
         "units": plan.units,
         "edges": plan.edges,
         "finest": plan.finest,
+        "one_by_one": plan.one_by_one,
         "compacting": compacting,
         "unit_importance": _described(search.unit_importance),
         "edge_importance": _described(search.edge_importance),

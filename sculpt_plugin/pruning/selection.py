@@ -84,13 +84,16 @@ def drop_units(
     return masks
 
 
-def drop_edges(masks: Masks, scores: Mapping[str, Tensor], count: int) -> Masks:
+def drop_edges(
+    masks: Masks, scores: Mapping[str, Tensor], count: int, *, spared: int = 0
+) -> Masks:
     """Drop edges until `count` of the original ones are gone, the lowest scores first.
 
     Args:
         masks: What is kept now.
         scores: For each weight its name and a score for each entry.
         count: How many of all edges are to be gone.
+        spared: How many of the lowest scores stay.
 
     Returns:
         The smaller masks.
@@ -113,7 +116,11 @@ def drop_edges(masks: Masks, scores: Mapping[str, Tensor], count: int) -> Masks:
     # Ranking only what is left costs less and less as the network gets sparser.
     left = torch.cat(kept).nonzero().flatten()
     gone_now = masks.edge_total - masks.edge_count
-    return masks.without_edges(left[lowest(torch.cat(flat)[left], count - gone_now)])
+    score, going = torch.cat(flat)[left], count - gone_now
+    first = lowest(score, going + spared)
+    if spared:
+        first = first[~torch.isin(first, lowest(score, spared))]
+    return masks.without_edges(left[first])
 
 
 def check_finite(scores: Tensor, keep: Tensor, *, of: str) -> None:

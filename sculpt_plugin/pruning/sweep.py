@@ -24,7 +24,7 @@ from sculpt_plugin.errors import (
     TrainError,
     one_line,
 )
-from sculpt_plugin.pruning import refusals, schedule
+from sculpt_plugin.pruning import refusals
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
 from sculpt_plugin.pruning.lanes import alone
 from sculpt_plugin.pruning.lanes.journal import read_entries, write_entry
@@ -59,6 +59,7 @@ def sweep(
     unit_steps: Sequence[float] = tuple(step / 100 for step in range(5, 75, 5)),
     edge_steps: Sequence[float] = (0.005, 0.01, 0.015, 0.02, 0.025),
     min_score: float = 1.0,
+    one_by_one: bool = False,
     lanes: bool = True,
     jobs: int = 1,
     checkpoint: str | Path | None = None,
@@ -79,6 +80,8 @@ def sweep(
         unit_steps: The shares of all units to remove per turn.
         edge_steps: The shares of all edges to remove per turn.
         min_score: The score that every accepted turn holds.
+        one_by_one: Whether a run goes on where its smallest edge cannot go, and tries
+            each other one by itself, until none is left that can go.
         lanes: Train together. False trains one network after the other, for models
             that `torch.func.vmap` cannot run; so do `batch_size`,
             `early_accept` and `bf16`.
@@ -124,6 +127,7 @@ def sweep(
             tuple(map(float, unit_steps)),
             tuple(map(float, edge_steps)),
             float(min_score),
+            bool(one_by_one),
         )
         jobs = index(jobs)
     except (TypeError, ValueError) as error:
@@ -131,7 +135,7 @@ def sweep(
             "seeds must be whole numbers, unit_steps and edge_steps shares, as (0.1, "
             f"0.2), min_score and jobs one number each: {one_line(error)}."
         ) from error
-    _check(grid, jobs)
+    refusals.check_grid(grid.seeds, grid.unit_steps, grid.edge_steps, jobs)
     refusals.check_early_accept(recipe, grid.min_score)
     models = [build(seed) for seed in grid.seeds]
     refusals.check_built(models)
@@ -166,28 +170,12 @@ class _Corners:
     unit_steps: tuple[float, ...]
     edge_steps: tuple[float, ...]
     min_score: float
+    one_by_one: bool
 
     @property
     def keys(self) -> list[tuple[int, float, float]]:
         """What names each run, in order."""
         return list(product(self.seeds, self.unit_steps, self.edge_steps))
-
-
-def _check(grid: _Corners, jobs: int) -> None:
-    """Refuse a grid without runs."""
-    for name in ("seeds", "unit_steps", "edge_steps"):
-        values = getattr(grid, name)
-        if not values or len(set(values)) < len(values):
-            raise DataError(
-                f"{name} must hold one or more different values, got {list(values)}."
-            )
-    if min(grid.seeds) < 0:
-        raise DataError(f"seeds must be 0 or above, got {min(grid.seeds)}.")
-    for name in ("unit_steps", "edge_steps"):
-        for step in getattr(grid, name):
-            schedule.check(step, name=f"each of {name}")
-    if jobs < 1:
-        raise DataError(f"jobs must be 1 or more, got {jobs}.")
 
 
 def _parts(grid: _Corners, jobs: int) -> list[_Corners]:
@@ -260,6 +248,7 @@ def _walk_part(
         unit_total=coupling.unit_count,
         unit_limit=coupling.unit_count - len(coupling.prunable),
         edge_total=int(layout.is_edge.sum()),
+        one_by_one=part.one_by_one,
     )
     known = Known()
     with ExitStack() as stack:

@@ -99,7 +99,7 @@ def _try(
     if lane.stage == "units":
         masks = drop_units(masks, coupling, ranking.scores, lane.gone)
     elif lane.stage == "edges":
-        masks = drop_edges(masks, ranking.scores, lane.gone)
+        masks = drop_edges(masks, ranking.scores, lane.gone, spared=lane.spared)
     handle = attach(model, masks)
     try:
         with seeded(lane.seed, TRAINING, lane.gone):

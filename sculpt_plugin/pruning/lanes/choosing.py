@@ -43,6 +43,7 @@ def drop_edges(
     sizes: Float[Tensor, "lane entry"],
     is_edge: Bool[Tensor, "lane entry"],
     counts: Int[Tensor, " lane"],
+    spared: Int[Tensor, " lane"],
 ) -> Bool[Tensor, "lane entry"]:
     """Drop the smallest edges, so many in each lane.
 
@@ -51,6 +52,7 @@ def drop_edges(
         sizes: The importance of each entry.
         is_edge: Which entries are edges; the others stay.
         counts: How many edges go now.
+        spared: How many smaller ones stay.
 
     Returns:
         The entries that stay.
@@ -58,17 +60,25 @@ def drop_edges(
     Example:
         >>> keep = torch.tensor([[True, True, False]])
         >>> sizes = torch.tensor([[0.5, 0.2, 0.0]])
-        >>> drop_edges(keep, sizes, torch.ones(1, 3, dtype=bool), torch.tensor([1]))
+        >>> one, all_edges = torch.tensor([1]), torch.ones(1, 3, dtype=bool)
+        >>> drop_edges(keep, sizes, all_edges, one, 0 * one)
         tensor([[ True, False, False]])
+        >>> drop_edges(keep, sizes, all_edges, one, one)
+        tensor([[False,  True, False]])
     """
     ranked = sizes.masked_fill(~(keep & is_edge), torch.inf)
-    return keep & ~_lowest(ranked, counts)
+    return keep & ~_lowest(ranked, counts, spared)
 
 
 def _lowest(
-    scores: Float[Tensor, "lane entry"], counts: Int[Tensor, " lane"]
+    scores: Float[Tensor, "lane entry"],
+    counts: Int[Tensor, " lane"],
+    spared: Int[Tensor, " lane"] | None = None,
 ) -> Bool[Tensor, "lane entry"]:
     """Mark exactly so many lowest scores of each lane, ties by stable order."""
     order = scores.argsort(dim=1, stable=True)
-    first = torch.arange(scores.shape[1]) < counts[:, None]
-    return torch.zeros_like(first).scatter_(1, order, first)
+    place = torch.arange(scores.shape[1]).expand(len(scores), -1)
+    if spared is not None:
+        place = place - spared[:, None]
+    marked = (place >= 0) & (place < counts[:, None])
+    return torch.zeros_like(marked).scatter_(1, order, marked)

@@ -73,7 +73,7 @@ def _read(
 ) -> None:
     """Read one file's trials and states."""
     for line in metadata["trials"]:
-        known.outcomes[Trial(*line[:3])] = Outcome(*line[3:])
+        known.outcomes[Trial(*line[:4])] = Outcome(*line[4:])
     numbers = metadata["states"]
     if not numbers:
         return

@@ -32,6 +32,7 @@ class Trial(NamedTuple):
     parent: int
     stage: StageName
     gone: int
+    spared: int = 0
 
 
 class Outcome(NamedTuple):
@@ -61,12 +62,14 @@ class Lane:
         state: What it starts from.
         stage: What the removal is of.
         gone: How many units or edges are to be gone.
+        spared: How many of the smallest edges stay.
     """
 
     seed: int
     state: State
     stage: StageName
     gone: int
+    spared: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,8 +116,9 @@ def _try(
         counts = torch.tensor(
             [x.gone - (edge_total - x.state.edge_count) for x in lanes]
         )
+        spared = torch.tensor([lane.spared for lane in lanes])
         keep[edges] = drop_edges(
-            keep[edges], rows[edges].abs(), is_edge[edges], counts[edges]
+            keep[edges], rows[edges].abs(), is_edge[edges], counts[edges], spared[edges]
         )
     shapes = layout.shapes if small is None else small.shapes
     trained = train_lanes(

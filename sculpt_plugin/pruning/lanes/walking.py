@@ -104,6 +104,7 @@ class Grid:
         unit_total: How many units may be pruned.
         unit_limit: How many of them may be gone at most.
         edge_total: How many edges there are.
+        one_by_one: Whether runs end only where no edge can go by itself.
     """
 
     seeds: tuple[int, ...]
@@ -113,6 +114,7 @@ class Grid:
     unit_total: int
     unit_limit: int
     edge_total: int
+    one_by_one: bool = False
 
 
 def walk(
@@ -148,10 +150,7 @@ def walk(
         trials = _round(waiting, known)
         began = time.perf_counter()
         owner = {w.state: w.seed for w in waiting}
-        lanes = [
-            Lane(owner[t.parent], known.states[t.parent], t.stage, t.gone)
-            for t in trials
-        ]
+        lanes = [Lane(owner[t.parent], known.states[t.parent], *t[1:]) for t in trials]
         tried = attempt(lanes)
         seconds = time.perf_counter() - began
         for trial, made in zip(trials, tried, strict=True):
@@ -166,7 +165,14 @@ def _walkers(grid: Grid) -> list[_Walker]:
     return [
         _Walker(
             seed,
-            Plan(units, edges, grid.unit_total, grid.unit_limit, grid.edge_total),
+            Plan(
+                units,
+                edges,
+                grid.unit_total,
+                grid.unit_limit,
+                grid.edge_total,
+                one_by_one=grid.one_by_one,
+            ),
             units,
             edges,
             place,
@@ -279,7 +285,11 @@ def _share(walker: _Walker) -> float:
         not step.accepted and step.stage == walker.attempt.stage
         for step in walker.record
     )
-    stage = min(1.0, failures / math.log2(2 * first))
+    expected = math.log2(2 * first)
+    if in_edges and walker.plan.one_by_one:
+        # Each edge that is left fails once, and some of them once more.
+        expected += 1.5 * (walker.plan.edge_total - walker.edges_gone)
+    stage = min(1.0, failures / expected)
     return 0.4 + 0.6 * stage if in_edges else 0.4 * stage
 
 
