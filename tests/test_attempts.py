@@ -76,6 +76,7 @@ def test_both_stages_end_where_the_smallest_share_fails(turns, gone, expected):
 
 EDGES = Plan(None, 0.5, unit_total=8, unit_limit=6, edge_total=6, one_by_one=True)
 HALF = (DENSE, ("edges", 3, True))
+AT_4, FAILS_4, FAILS_5 = ("edges", 4, True), ("edges", 4, False), ("edges", 5, False)
 
 
 @pytest.mark.parametrize(
@@ -83,38 +84,29 @@ HALF = (DENSE, ("edges", 3, True))
     [
         # The schedule comes first, and so does its halving.
         (HALF, ("edges", 5)),
-        ((*HALF, ("edges", 5, False)), ("edges", 4)),
+        ((*HALF, FAILS_5), ("edges", 4)),
         # Of three edges the smallest cannot go, then the second, then the third.
-        ((*HALF, ("edges", 4, False)), ("edges", 4, 1)),
-        ((*HALF, *[("edges", 4, False)] * 2), ("edges", 4, 2)),
-        ((*HALF, *[("edges", 4, False)] * 3), None),
+        ((*HALF, FAILS_4), ("edges", 4, 1)),
+        ((*HALF, FAILS_4, FAILS_4), ("edges", 4, 2)),
+        # One training more is the end, whether its score holds or not.
+        ((*HALF, *[FAILS_4] * 3), ("retrain", 3)),
+        ((*HALF, *[FAILS_4] * 3, ("retrain", 3, True)), None),
+        ((*HALF, *[FAILS_4] * 3, ("retrain", 3, False)), None),
         # Where the second goes, what was the third is the second of two.
-        ((*HALF, ("edges", 4, False), ("edges", 4, True)), ("edges", 5, 1)),
+        ((*HALF, FAILS_4, AT_4), ("edges", 5, 1)),
         # Then the smallest is tried again; there is no third.
-        (
-            (*HALF, ("edges", 4, False), ("edges", 4, True), ("edges", 5, False)),
-            ("edges", 5),
-        ),
-        (
-            (
-                *HALF,
-                ("edges", 4, False),
-                ("edges", 4, True),
-                *[("edges", 5, False)] * 2,
-            ),
-            None,
-        ),
+        ((*HALF, FAILS_4, AT_4, FAILS_5), ("edges", 5)),
+        ((*HALF, FAILS_4, AT_4, FAILS_5, FAILS_5), ("retrain", 4)),
         # Where the third of three goes, the smallest is next.
-        (
-            (*HALF, *[("edges", 4, False)] * 2, ("edges", 4, True)),
-            ("edges", 5),
-        ),
+        ((*HALF, FAILS_4, FAILS_4, AT_4), ("edges", 5)),
         # The last edge stays.
-        ((*HALF, ("edges", 4, False), *[("edges", n, True) for n in (4, 5)]), None),
+        ((*HALF, FAILS_4, AT_4, ("edges", 5, True)), ("retrain", 5)),
     ],
 )
 def test_one_by_one_ends_where_each_edge_was_tried_in_vain(turns, expected):
-    found = next_attempt(EDGES, record(*turns), edges_gone=0)
+    gone = [count for _, count, held in turns if held][-1]
+
+    found = next_attempt(EDGES, record(*turns), edges_gone=gone)
 
     assert found == (expected and Attempt(*expected))
 
@@ -126,10 +118,18 @@ def test_one_by_one_removes_no_more_than_a_schedule_says():
     assert next_attempt(plan, record(*turns), edges_gone=1) == Attempt("edges", 2, 1)
     turns = (*turns, ("edges", 2, True))
     assert next_attempt(plan, record(*turns), edges_gone=2) == Attempt("edges", 3, 1)
-    assert next_attempt(plan, record(*turns, ("edges", 3, True)), edges_gone=3) is None
+    turns = (*turns, ("edges", 3, True))
+    assert next_attempt(plan, record(*turns), edges_gone=3) == Attempt("retrain", 3)
 
 
-def test_one_by_one_of_a_schedule_that_never_failed_is_nothing_more():
+def test_one_by_one_of_a_schedule_that_never_failed_is_a_training():
     plan = replace(EDGES, edges=linear(0.5, 1))
 
-    assert next_attempt(plan, record(*HALF), edges_gone=3) is None
+    assert next_attempt(plan, record(*HALF), edges_gone=3) == Attempt("retrain", 3)
+
+
+def test_one_by_one_without_an_edge_to_remove_is_nothing_more():
+    plan = replace(EDGES, units=0.5, edges=linear(0.5, 1))
+    turns = (DENSE, ("units", 4, True), ("units", 5, False), ("retrain", 5, True))
+
+    assert next_attempt(plan, record(*turns), edges_gone=5) is None

@@ -75,8 +75,7 @@ def test_a_cell_that_nothing_learns_says_so(tmp_path, monkeypatch):
 def test_runs_that_failed_have_no_density(tmp_path, monkeypatch):
     failed = [(1, 0.1, 0.01), (1, 0.2, 0.01)]
 
-    def swept(build, recipe, *, seeds, unit_steps, edge_steps, **search):
-        assert search == {"min_score": 1.0, "one_by_one": True}
+    def swept(build, recipe, *, seeds, unit_steps, edge_steps, min_score):
         return hand_made(
             seeds=seeds,
             unit_steps=unit_steps,

@@ -282,8 +282,10 @@ def test_one_by_one_ends_where_no_edge_can_go():
     strip = [replace(step, seconds=0.0) for step in plain.record]
     assert [replace(step, seconds=0.0) for step in found.record[:same]] == strip
     assert found.masks.edge_count < plain.masks.edge_count
+    *turns, last = found.record
+    assert (last.stage, last.accepted) == ("retrain", True)
     kept = found.masks.edge_count
-    assert [step.accepted for step in found.record[-kept:]] == [False] * kept
+    assert [step.accepted for step in turns[-kept:]] == [False] * kept
     state = copy.deepcopy(found.model.state_dict())
     for name in found.masks.weights:
         for place in found.masks.keep[name].nonzero().tolist():

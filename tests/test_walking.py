@@ -306,3 +306,13 @@ def test_progress_counts_up_to_the_end():
     assert seen[-1].done == 30
     assert seen[-1].share == 1.0
     assert all(a.turns < b.turns for a, b in pairwise(seen))
+
+
+def test_progress_of_one_by_one_never_goes_back():
+    grid, seen = replace(SMALL, one_by_one=True), []
+    pretended = Pretended(holds=0.3, grid=grid)
+
+    walk(grid, pretended.known(), pretended, on_progress=seen.append)
+
+    assert seen[-1].share == 1.0
+    assert all(a.share <= b.share for a, b in pairwise(seen))

@@ -50,7 +50,8 @@ def next_attempt(
 ) -> Attempt | None:
     """Say what to try next.
 
-    Units go first, then comes one training without a removal, then edges go.
+    Units go first, then comes one training without a removal, then edges go. One by
+    one they go until none can, and one more training is the end.
 
     Args:
         plan: How the search shall go.
@@ -88,6 +89,8 @@ def next_attempt(
         return None
     if plan.units is not None and not tried["retrain"]:
         return Attempt("retrain", edges_gone)
+    if tried["edges"] and record[-1].stage == "retrain":
+        return None
     start = tried["retrain"][0].removed if tried["retrain"] else 0
     attempts = [(step.removed, step.accepted) for step in tried["edges"]]
     count = next_count(
@@ -100,10 +103,12 @@ def next_attempt(
     )
     if count is not None:
         return Attempt("edges", count)
-    if not plan.one_by_one:
+    if not plan.one_by_one or not attempts:
         return None
     limit = min(last_count(plan.edges, total=plan.edge_total), plan.edge_total - 1)
-    return _one_edge(attempts, total=plan.edge_total, start=start, limit=limit)
+    one = _one_edge(attempts, total=plan.edge_total, start=start, limit=limit)
+    # A large edge that went last leaves more to learn than one turn may teach.
+    return one or Attempt("retrain", edges_gone)
 
 
 def _one_edge(

@@ -133,8 +133,8 @@ def sculpt(
             ends when removing that share fails. 0 goes on to single units and edges,
             as the paper does, which takes many turns on a large network.
         one_by_one: Whether to go on where the smallest edge cannot go: each other edge
-            is tried by itself, until none is left that can go. It costs at least one
-            turn for each edge of the final network.
+            is tried by itself, until none is left that can go, and a last turn trains
+            what is left. It costs at least one turn for each edge of the final network.
         compacting: Whether `train` and `evaluate` are given a copy cut to the units and
             inputs that are still alive, which costs what is left. They must use the
             model they are given, and nothing of the one that is sculpted. Edges into

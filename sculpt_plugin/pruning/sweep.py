@@ -42,7 +42,7 @@ from sculpt_plugin.pruning.masks import Masks
 from sculpt_plugin.pruning.spreading import spread
 from sculpt_plugin.training.recipe import Recipe
 
-FORMAT = "sculpt-sweep-checkpoint/1"
+FORMAT = "sculpt-sweep-checkpoint/2"
 _SETTINGS = "settings.json"
 _SECONDS = 2.0
 """A kill loses no more work than this; writing more often would cost time."""

@@ -13,9 +13,10 @@ Criterion = Literal["modules", "inputs", "outputs", "apart"]
 SEEDS = (0, 1, 2, 5)
 PAPERS_UNIT_STEPS = tuple(number / 100 for number in range(5, 75, 5))
 PAPERS_EDGE_STEPS = (0.005, 0.01, 0.015, 0.02, 0.025)
-# The coarsest step of the paper: a search that ends only where no edge can go by itself
-# ends as sparse from there as from finer steps.
-EDGE_STEPS = (0.025,)
+# The finest and the coarsest step of the paper. On the exemplars, which take all five,
+# the sparsest network of these two was the sparsest of all in 132 of 144 sweeps of a
+# seed, and kept 0.6 % more edges in the mean.
+EDGE_STEPS = (0.005, 0.025)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,6 @@ class Cell:
         unit_steps: Shares of the units to remove per turn.
         edge_steps: Shares of the edges to remove per turn.
         seeds: Name the start networks.
-        one_by_one: Whether a search ends only where no edge can go by itself.
     """
 
     task: str
@@ -117,7 +117,6 @@ class Cell:
     unit_steps: tuple[float, ...]
     edge_steps: tuple[float, ...]
     seeds: tuple[int, ...] = SEEDS
-    one_by_one: bool = True
 
     @property
     def name(self) -> str:

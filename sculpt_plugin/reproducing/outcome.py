@@ -21,7 +21,7 @@ from sculpt_plugin.reproducing.witnesses import (
 )
 from sculpt_plugin.training.recipe import Recipe
 
-SCHEMA = "sculpt-reproduce-cell/2"
+SCHEMA = "sculpt-reproduce-cell/1"
 ENDING = ".json"
 Learn = Callable[..., Recipe]
 """Says how a task is learned, as `tasks.learning(task, hidden=...)` does."""
@@ -106,7 +106,6 @@ class Outcome:
                 unit_steps=tuple(data["unit_steps"]),
                 edge_steps=tuple(data["edge_steps"]),
                 seeds=tuple(data["seeds"]),
-                one_by_one=data["one_by_one"],
             )
             return cls(
                 cell,
@@ -161,7 +160,6 @@ def _sweep(cell: Cell, recipe: Recipe) -> tuple[Outcome, tuple[Witness, ...]]:
             unit_steps=cell.unit_steps,
             edge_steps=cell.edge_steps,
             min_score=1.0,
-            one_by_one=cell.one_by_one,
         )
     except ThresholdError as error:
         seconds = time.perf_counter() - began
@@ -217,8 +215,8 @@ def read_outcome(path: Path) -> Outcome:
         return Outcome.from_dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} must hold the outcome of a cell, but it is damaged or of another "
-            f"version ({one_line(error)}): delete it and run again."
+            f"{path} must hold the outcome of a cell, but it is damaged "
+            f"({one_line(error)}): delete it and run again."
         ) from error
 
 

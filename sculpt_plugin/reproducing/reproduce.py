@@ -123,6 +123,5 @@ def _settings(cell: Cell, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "seeds": cell.seeds,
         "unit_steps": cell.unit_steps,
         "edge_steps": cell.edge_steps,
-        "one_by_one": cell.one_by_one,
         **recipe,
     }

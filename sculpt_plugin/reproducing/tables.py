@@ -120,8 +120,6 @@ def _lines(results: Results, command: str) -> Iterator[str]:
     yield ""
     recipes = [cell.outcome.recipe for cell in results.cells]
     yield f"Made by `{command}`. {recipe_line(recipes)}"
-    if all(cell.outcome.cell.one_by_one for cell in results.cells):
-        yield "Each search ends where no edge that is left can go by itself."
     yield ""
     yield from _legend(results)
     for family, rows in _by_family(results.rows).items():

@@ -282,7 +282,7 @@ def _share(walker: _Walker) -> float:
     total = walker.plan.edge_total if in_edges else walker.plan.unit_total
     first = max(2.0, total * (walker.edge_step if in_edges else walker.unit_step))
     failures = sum(
-        not step.accepted and step.stage == walker.attempt.stage
+        not step.accepted and step.stage == ("edges" if in_edges else "units")
         for step in walker.record
     )
     expected = math.log2(2 * first)

@@ -1,0 +1,87 @@
+"""What `one_by_one` adds to a sweep: fewer edges, for how much more work?
+
+Eleven of the paper's tasks, two shapes of network, four seeds each, swept the paper's
+way with its finest and its coarsest edge step, and one by one with the coarsest. Right
+is a network whose inputs and outputs are grouped as the task groups them. It takes some
+ten minutes.
+
+    OMP_NUM_THREADS=1 python examples/benchmark_one_by_one.py
+"""
+
+import time
+from statistics import mean
+
+import torch
+
+from sculpt_plugin import tasks
+from sculpt_plugin.pruning.sweep import sweep
+from sculpt_plugin.reproducing.experiments import PAPERS_UNIT_STEPS
+from sculpt_plugin.reproducing.verdicts import judge_networks
+from sculpt_plugin.reproducing.witnesses import sparsest_witnesses
+
+TASKS = (
+    "4,2,4", "4,1,2,16", "6,3,3,3", "4,1,4", "4,1,2,4", "8,2,4", "7,3,2,4", "6,3,2,4",
+    "5,3,2,4", "4,1,2,2,4", "8,2,1,2,4",
+)  # fmt: skip
+SHAPES = ((24, 24), (24, 24, 24))
+SEEDS = (0, 1, 2, 5)
+WAYS = {
+    "paper's": {"edge_steps": (0.005, 0.025)},
+    "one by one": {"edge_steps": (0.025,), "one_by_one": True},
+}
+
+
+def swept(name, hidden, way):
+    """Sweep a task; give edges of the sparsest, right ones, turns and seconds."""
+    task, began = tasks.get(name), time.perf_counter()
+    found = sweep(
+        tasks.StartNetworks(task, hidden),
+        tasks.learning(task, hidden=hidden),
+        seeds=SEEDS,
+        unit_steps=PAPERS_UNIT_STEPS,
+        **WAYS[way],
+    )
+    seconds = time.perf_counter() - began
+    said = judge_networks(
+        task,
+        sparsest_witnesses(found),
+        seeds=SEEDS,
+        methods=("bidirectional",),
+        witness_count=20,
+    )["bidirectional"]
+    edges = [found.sparsest(seed).network.edge_count for seed in found.seeds]
+    right = [
+        sum(bool(x and x.inputs and x.outputs) for x in said[voice])
+        for voice in ("single", "typical")
+    ]
+    return edges, right, seconds
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    columns = ("way", "edges", "sparsest right", "typical right")
+    print(f"{'task':14s}", *columns, "time", sep="  ")
+    totals = {way: ([], [0, 0], []) for way in WAYS}
+    for name in TASKS:
+        for way, (all_edges, all_right, times) in totals.items():
+            found = [swept(name, hidden, way) for hidden in SHAPES]
+            edges = [count for part, _, _ in found for count in part]
+            right = [sum(pair) for pair in zip(*[r for _, r, _ in found], strict=True)]
+            all_edges += edges
+            all_right[:] = [a + b for a, b in zip(all_right, right, strict=True)]
+            times.append(sum(seconds for _, _, seconds in found))
+            show(f"[{name}]", way, edges, right, times[-1] / totals["paper's"][2][-1])
+    for way, (edges, right, times) in totals.items():
+        show("all", way, edges, right, sum(times) / sum(totals["paper's"][2]))
+
+
+def show(name, way, edges, right, share):
+    """Print a row; the time is that of the paper's way, times so much."""
+    few, typical = (f"{count} of {len(edges)}" for count in right)
+    print(f"{name:14s}  {way:10s}  {mean(edges):5.1f}  {few:>14s}  {typical:>13s}"
+          f"  {share:4.2f}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
