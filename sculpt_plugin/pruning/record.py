@@ -12,7 +12,8 @@ class Step:
     """What one turn tried, what came of it, and whether it was kept.
 
     Attributes:
-        stage: `dense` is the unpruned model, `retrain` the turn between the stages.
+        stage: `dense` is the unpruned model, `retrain` a turn that removes nothing:
+            between the stages, and after edges that went one by one.
         turn: Number of the turn, 0 for the dense model.
         removed: Units (edges, in the stage `edges`) gone in this attempt, of `total`.
         left: Units (edges) left in this attempt.
