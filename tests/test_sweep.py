@@ -7,8 +7,6 @@ import pytest
 import torch
 from networks import Concat, Grouped
 from tiny_sweep import (
-    KINDS,
-    OWN,
     Branching,
     Dropping,
     Folding,
@@ -17,10 +15,10 @@ from tiny_sweep import (
     Kind,
     OnTask,
     Warmed,
+    differences,
     for_kind,
     for_task,
     same_runs,
-    sculpted_alone,
     timeless,
 )
 
@@ -38,83 +36,6 @@ from sculpt_plugin.tasks.learning import bit_loss, right_bits
 from sculpt_plugin.training.recipe import Recipe
 
 START = OnTask()
-STARTS = [
-    OnTask("4,2,4", (12,)),
-    OnTask("6,3,3,3", (10,)),
-    OnTask("5,3,2,2", (12, 8)),
-    OnTask("4,1,4", (8, 8, 8)),
-    OnTask(OWN, (6,)),
-]
-
-
-def differences(found, build, recipe, *, digits, **search) -> list:
-    """Name the runs that `sculpt` alone ends otherwise."""
-    wrong = []
-    for run in found.runs:
-        assert run.problem is None
-        sculpture = sculpted_alone(build, recipe, run, **search)
-        masks, expected = found.masks(run).keep, sculpture.masks.keep
-        model = found.model(run)
-        if (
-            timeless(run.record) != timeless(sculpture.record)
-            or list(masks) != list(expected)
-            or not all(torch.equal(masks[name], expected[name]) for name in masks)
-            or not all(
-                torch.allclose(a, b, rtol=10**-digits, atol=10**-digits)
-                for a, b in zip(
-                    model.parameters(), sculpture.model.parameters(), strict=True
-                )
-            )
-        ):
-            wrong.append(run)
-    return wrong
-
-
-@pytest.mark.parametrize("one_by_one", [False, True])
-@pytest.mark.parametrize("start", STARTS, ids=str)
-def test_each_run_over_a_task_is_what_sculpt_gives_alone(start, one_by_one):
-    recipe, search = for_task(start), {"one_by_one": one_by_one}
-
-    found = sweep(
-        start, recipe, seeds=(3, 4), unit_steps=(0.4,), edge_steps=(0.06,), **search
-    )
-
-    assert not differences(found, start, recipe, digits=10, **search)
-
-
-@pytest.mark.parametrize("lanes", [False, True])
-def test_one_by_one_is_the_same_for_models_of_any_kind(lanes):
-    build, recipe = Kind(Image), for_kind(Image)
-    steps = {"seeds": (1,), "unit_steps": (0.4,), "edge_steps": (0.3,)}
-
-    found = sweep(build, recipe, **steps, one_by_one=True, lanes=lanes)
-
-    assert not differences(found, build, recipe, digits=4, one_by_one=True)
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_run_of_any_kind_is_what_sculpt_gives_alone(kind, noise):
-    build, recipe = Kind(kind), for_kind(kind, noise=noise)
-
-    found = sweep(build, recipe, seeds=(1,), unit_steps=(0.2, 0.4), edge_steps=(0.1,))
-
-    # In the weights rounding grows: a noisy convolution gets to 1e-6.
-    assert not differences(found, build, recipe, digits=4)
-
-
-@pytest.mark.parametrize("start", STARTS[:2], ids=str)
-def test_single_precision_finds_the_same_sparsity(start):
-    steps = {"unit_steps": (0.3,), "edge_steps": (0.05,)}
-    single = replace(start, dtype=torch.float32)
-
-    found = sweep(single, for_task(single), seeds=(3, 4), **steps)
-
-    expected = sweep(start, for_task(start), seeds=(3, 4), **steps)
-    assert [run.score for run in found.runs] == [1.0, 1.0]
-    for one, two in zip(found.runs, expected.runs, strict=True):
-        assert one.network.values.dtype == torch.float32
-        assert one.density == pytest.approx(two.density, rel=0.5)
 
 
 def test_data_are_taken_in_the_precision_of_the_networks():

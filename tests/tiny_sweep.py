@@ -231,6 +231,29 @@ def sculpted_alone(build, recipe: Recipe, run: Run, **search) -> Sculpture:
     )
 
 
+def differences(found, build, recipe, *, digits, **search) -> list:
+    """Name the runs that `sculpt` alone ends otherwise."""
+    wrong = []
+    for run in found.runs:
+        assert run.problem is None
+        sculpture = sculpted_alone(build, recipe, run, **search)
+        masks, expected = found.masks(run).keep, sculpture.masks.keep
+        model = found.model(run)
+        if (
+            timeless(run.record) != timeless(sculpture.record)
+            or list(masks) != list(expected)
+            or not all(torch.equal(masks[name], expected[name]) for name in masks)
+            or not all(
+                torch.allclose(a, b, rtol=10**-digits, atol=10**-digits)
+                for a, b in zip(
+                    model.parameters(), sculpture.model.parameters(), strict=True
+                )
+            )
+        ):
+            wrong.append(run)
+    return wrong
+
+
 def timeless(record) -> list[Step]:
     """A record without what differs from one time to the next."""
     return [replace(step, seconds=0.0) for step in record]
