@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from sculpt_plugin.errors import DataError, ModelError, ThresholdError, TrainError
 from sculpt_plugin.pruning.importance import EdgeSensitivity
 from sculpt_plugin.pruning.masks import Masks, apply, attach
+from sculpt_plugin.pruning.refusals import flag
 from sculpt_plugin.pruning.schedule import linear
 from sculpt_plugin.pruning.sculptor import sculpt
 
@@ -268,6 +269,17 @@ def test_smallest_share_saves_turns_and_no_more_than_it_says():
         if held is not None:
             left = steps[-1].total - held
             assert steps[-1].removed - held <= max(1, 0.2 * left)
+
+
+@pytest.mark.parametrize("value", ["no", np.ones(2), torch.ones(2), None, 2])
+def test_what_is_neither_yes_nor_no_is_refused_in_one_line(value):
+    with pytest.raises(DataError, match="one_by_one must be True or False, got"):
+        flag(value, name="one_by_one")
+
+
+@pytest.mark.parametrize("value", [np.bool_(True), torch.tensor(True), 1])
+def test_a_yes_of_another_library_is_a_yes(value):
+    assert flag(value, name="one_by_one") is True
 
 
 def test_one_by_one_ends_where_no_edge_can_go():

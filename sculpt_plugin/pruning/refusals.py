@@ -93,6 +93,24 @@ def check_arguments(
             check(schedule, name=name)
 
 
+def flag(value: Any, *, name: str) -> bool:
+    """Give a yes or no as Python's own, whatever library it came from.
+
+    Raises:
+        DataError: It is neither.
+
+    Example:
+        >>> flag(True, name="one_by_one")
+        True
+    """
+    try:
+        if value in (True, False):
+            return bool(value)
+    except (TypeError, ValueError, RuntimeError):
+        pass  # Several values at once.
+    raise DataError(f"{name} must be True or False, got {type(value).__name__}.")
+
+
 def check_grid(
     seeds: Sequence[int],
     unit_steps: Sequence[float],

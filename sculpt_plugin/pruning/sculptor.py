@@ -32,6 +32,7 @@ from sculpt_plugin.pruning.refusals import (
     check_model,
     check_weights,
     checked_score,
+    flag,
     too_low,
 )
 from sculpt_plugin.pruning.samples import Batches, Loss
@@ -189,6 +190,7 @@ def sculpt(
     """
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
     units, edges = plain(units), plain(edges)
+    one_by_one = flag(one_by_one, name="one_by_one")
     check_arguments(
         min_score, max_drop, units, edges, seed, edge_importance, finest, one_by_one
     )
@@ -208,7 +210,7 @@ def sculpt(
     ranking = Ranking(-1, {}, "dense")
     plan = Plan(
         units, edges, coupling.unit_count, coupling.unit_count - len(coupling.prunable),
-        snapshot.masks.edge_total, float(finest), bool(one_by_one),
+        snapshot.masks.edge_total, float(finest), one_by_one,
     )  # fmt: skip
     live = _Live(example_inputs, tuple(ignore)) if compacting else None
     with ExitStack() as stack:

@@ -127,7 +127,7 @@ def sweep(
             tuple(map(float, unit_steps)),
             tuple(map(float, edge_steps)),
             float(min_score),
-            bool(one_by_one),
+            refusals.flag(one_by_one, name="one_by_one"),
         )
         jobs = index(jobs)
     except (TypeError, ValueError) as error:
