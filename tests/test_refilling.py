@@ -20,17 +20,48 @@ from sculpt_plugin.pruning.lanes.tape import repeated, repeats
         lambda x: torch.where(x > 0, x, x.new_ones(())).std(dim=1),
         lambda x: torch.gather(x, 1, x.argsort(dim=1)),
         lambda x: nn.functional.embedding((x > 0).long(), x),
+        lambda x: torch.ops.aten.mul.Scalar(x, 1),
+        lambda x: torch.ops.aten.mul.Scalar((x > 0).long(), 1.0),
     ],
 )
 def test_any_operation_is_repeated_on_new_numbers(step):
     numbers = torch.randn(5, 2, 3)
     x = numbers[0].clone()
-    again = repeated(lambda: (step(x),))
+    again = repeated(lambda: (x + 1, step(x)), lambda: (x + 1,))
     assert repeats(lambda: step(x))
 
     for now in numbers:
         x.copy_(now)
-        assert torch.equal(
-            again()[0],
-            step(now),
-        )
+        first, found = again(True)
+        assert torch.equal(first, now + 1)
+        assert torch.equal(found, step(now))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((5, 1, 3), (5, 16, 3)),
+        ((5, 1, 64), (5, 8, 64)),
+        ((5, 1, 3), (5, 12, 3)),
+        ((5, 1, 65), (5, 8, 65)),
+        ((1, 1, 3), (5, 8, 3)),
+        ((5, 16, 3), (5, 1, 3)),
+        ((5, 8, 1), (5, 8, 3)),
+        ((3,), (5, 8, 3)),
+        ((5, 8, 3), (5, 8, 3)),
+    ],
+)
+def test_rows_are_added_to_the_last_bit(shapes, dtype):
+    some, others = (torch.randn(shape, dtype=dtype) for shape in shapes)
+    turned = others.mT.contiguous().mT
+
+    def sums():
+        return some + others, others + some, some + turned, some.add(others, alpha=2)
+
+    again = repeated(sums, sums)
+    again(True)
+    some.normal_()
+
+    for found, expected in zip(again(True), sums(), strict=True):
+        assert torch.equal(found, expected)

@@ -191,6 +191,7 @@ def sculpt(
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
     units, edges = plain(units), plain(edges)
     one_by_one = flag(one_by_one, name="one_by_one")
+    compacting = flag(compacting, name="compacting")
     check_arguments(
         min_score, max_drop, units, edges, seed, edge_importance, finest, one_by_one
     )

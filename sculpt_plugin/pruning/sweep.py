@@ -120,6 +120,7 @@ def sweep(
         https://arxiv.org/abs/2305.18402
     """
     refusals.check_makers(build, recipe)
+    lanes = refusals.flag(lanes, name="lanes")
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
     try:
         grid = _Corners(

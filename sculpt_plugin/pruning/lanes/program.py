@@ -25,7 +25,6 @@ class Program:
         shell: The model without parameters; they are lent to it for each run.
         places: For each parameter where the model looks for it: modules with names.
         recipe: How each lane is trained.
-        apart: Whether the model sees each sample by itself.
         scale: What makes a sample's own loss of its share in the loss of all.
         steady: Whether each run does the same operations.
     """
@@ -33,7 +32,6 @@ class Program:
     shell: nn.Module
     places: tuple[tuple[tuple[nn.Module, str], ...], ...]
     recipe: Recipe
-    apart: bool
     scale: int
     steady: bool = False
     _bank: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
@@ -47,18 +45,12 @@ class Program:
         return self.shell(inputs)
 
     def noisy(self, seed: int, epochs: int) -> list[Tensor]:
-        """Give the inputs of so many epochs, and behind each the clean ones.
-
-        These are the numbers that `Recipe.train` draws for the seed. The clean samples
-        are left out where the model does not see samples apart.
-        """
-        recipe = self.recipe
-        clean = recipe.checked_on[0] if self.apart else recipe.inputs[:0]
+        """Give the inputs of so many epochs, drawn as `Recipe.train` draws them."""
         key = (seed, epochs)
         if key in self._bank:
             return list(self._bank[key])
         source = torch.Generator().manual_seed(seed)
-        drawn = [torch.cat([recipe.noisy(source), clean]) for _ in range(epochs)]
+        drawn = [self.recipe.noisy(source) for _ in range(epochs)]
         if epochs * drawn[0].numel() <= _BANK:
             self._bank[key] = torch.stack(drawn)
         return drawn
@@ -72,7 +64,6 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
     """
     model = copy.deepcopy(model).train()
     recipe = recipe.on_device_of(model)
-    apart = recipe.sees_rows_apart(model)
     with torch.no_grad():
         count = len(recipe.checked_on[0])
         outputs = model(recipe.checked_on[0])
@@ -88,7 +79,7 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
             )
             for lane in (0, 1)
         ]
-    made = Program(model, _emptied(model), recipe, apart, scale)
+    made = Program(model, _emptied(model), recipe, scale)
 
     def run(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         outputs = made.outputs(parts, recipe.inputs)

@@ -13,6 +13,9 @@ from sculpt_plugin.pruning.lanes.refilling import Operation, refill, tensors
 Step = Callable[[], tuple[Tensor, ...]]
 """Reads tensors that stay in the same memory, and makes others."""
 
+Run = Callable[[bool], tuple[Tensor, ...]]
+"""Makes all that a step makes, or only the first thing."""
+
 _MUCH = 2**27
 """Steps whose operations fill more bytes are not repeated: all of it would stay filled,
 and what calls cost is little beside what is computed."""
@@ -39,7 +42,7 @@ def repeats(step: Callable[[], Any]) -> bool:
     )
 
 
-def repeated(step: Step) -> Step:
+def repeated(whole: Step, first: Step) -> Run:
     """Give a step that costs less from its second time on.
 
     Then only the operations that compute are done, by the same kernels and in the
@@ -47,35 +50,46 @@ def repeated(step: Step) -> Step:
     gradient, and views are there already. On small networks that is half of the time.
 
     Args:
-        step: One that `repeats`.
+        whole: A step that `repeats`.
+        first: The same without what only the things after the first one need.
 
     Returns:
         A step that makes the same to the last bit, each time in the same memory.
 
     Example:
         >>> x = torch.ones(2)
-        >>> step = repeated(lambda: (x * 2,))
-        >>> step()
-        (tensor([2., 2.]),)
+        >>> step = repeated(lambda: (x * 2, x.sum()), lambda: (x * 2,))
+        >>> step(True)
+        (tensor([2., 2.]), tensor(2.))
         >>> _ = x.add_(1)
-        >>> step()
+        >>> step(False)
         (tensor([4., 4.]),)
     """
-    again: Step | None = None
+    again: Run | None = None
 
-    def run() -> tuple[Tensor, ...]:
+    def run(all_of_it: bool) -> tuple[Tensor, ...]:
         nonlocal again
         if again is not None:
-            return again()
-        made, done = _record(step)
+            return again(all_of_it)
+        made, done = _record(whole)
         if done is None:
-            again = step
-            return made
-        made = tuple(x.detach() for x in made)
-        again = partial(_play, [refill(x) for x in _needed(done, made)], made)
-        return made
+            again = as_it_is(whole, first)
+        else:
+            made = tuple(x.detach() for x in made)
+            again = as_it_is(*(_tape(done, some) for some in (made, made[:1])))
+        return made if all_of_it else made[:1]
 
     return run
+
+
+def as_it_is(whole: Step, first: Step) -> Run:
+    """Give a step that is done anew each time; see `repeated`."""
+    return lambda all_of_it: whole() if all_of_it else first()
+
+
+def _tape(done: Sequence[Operation], made: tuple[Tensor, ...]) -> Step:
+    """Give the step that fills again what was made."""
+    return partial(_play, [refill(x) for x in _needed(done, made)], made)
 
 
 def _play(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, repeat
+from itertools import repeat
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,7 +11,7 @@ from torch.func import vmap
 
 from sculpt_plugin.pruning.lanes.layout import cut
 from sculpt_plugin.pruning.lanes.program import Program
-from sculpt_plugin.pruning.lanes.tape import Step, repeated
+from sculpt_plugin.pruning.lanes.tape import as_it_is, repeated
 from sculpt_plugin.pruning.masks import bits
 from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
 
@@ -64,7 +64,7 @@ def train_lanes(
     inputs, varies = _inputs(program, seeds, epochs + 1)
     axis = 0 if varies else None
     step = vmap(_step(program, shapes), in_dims=(0, axis))
-    step_and_look = vmap(_step_and_look(program, shapes), in_dims=(0, axis))
+    look = vmap(_look(program, shapes))
     best = _Best.before(values)
     each = torch.ones_like(best.score)
     here = next(inputs)
@@ -74,9 +74,9 @@ def train_lanes(
             return torch.autograd.grad(step(leaf, here), leaf, each)
 
     def learn_and_look() -> tuple[Tensor, ...]:
-        with torch.enable_grad():
-            loss, *seen = step_and_look(leaf, here)
-            return *torch.autograd.grad(loss, leaf, each), *seen
+        with torch.no_grad():
+            seen = look(values)
+        return *learn(), *seen
 
     pull = None
     if recipe.l1_decay:
@@ -84,26 +84,26 @@ def train_lanes(
         on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
         pull = torch.cat(on) * recipe.l1_decay
     signs = moments.spare.view_as(values)
-    again = repeated if program.steady else _as_it_is
-    for looks, part in groupby(range(epochs + 1), lambda x: recipe.looks(x, epochs)):
-        run = again(learn_and_look if looks else learn)
-        for epoch in part:
-            if epoch:
-                next(inputs)
-            gradient, *seen = run()
-            if looks:
-                best.take(values, *seen)
-            if epoch < epochs:
-                if pull is not None:
-                    gradient.addcmul_(torch.sign(values, out=signs), pull)
-                step_adam(
-                    replace(flat, gradients=gradient.reshape(-1)),
-                    moments,
-                    step=epoch + 1,
-                    learning_rate=recipe.rate(epoch + 1, epochs),
-                    weight_decay=recipe.weight_decay,
-                )
-                values.view(held.dtype).bitwise_and_(held)
+    again = repeated if program.steady else as_it_is
+    run = again(learn_and_look, learn)
+    for epoch in range(epochs + 1):
+        if epoch:
+            next(inputs)
+        looks = recipe.looks(epoch, epochs)
+        gradient, *seen = run(looks)
+        if looks:
+            best.take(values, *seen)
+        if epoch < epochs:
+            if pull is not None:
+                gradient.addcmul_(torch.sign(values, out=signs), pull)
+            step_adam(
+                replace(flat, gradients=gradient.reshape(-1)),
+                moments,
+                step=epoch + 1,
+                learning_rate=recipe.rate(epoch + 1, epochs),
+                weight_decay=recipe.weight_decay,
+            )
+            values.view(held.dtype).bitwise_and_(held)
     return Trained(best.values, best.score.where(best.seen.isfinite(), torch.nan))
 
 
@@ -138,43 +138,33 @@ class _Best:
         self.seen.add_(loss)
 
 
-def _as_it_is(step: Step) -> Step:
-    """Give a step that is not the same each time."""
-    return step
-
-
 def _step(
     program: Program, shapes: Sequence[tuple[int, ...]]
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """One lane's loss on noisy samples."""
-    recipe, count = program.recipe, len(program.recipe.targets)
+    recipe = program.recipe
 
     def step(row: Tensor, inputs: Tensor) -> Tensor:
-        outputs = program.outputs(cut(row, shapes), inputs[:count])
+        outputs = program.outputs(cut(row, shapes), inputs)
         return recipe.loss(outputs, recipe.targets)
 
     return step
 
 
-def _step_and_look(
+def _look(
     program: Program, shapes: Sequence[tuple[int, ...]]
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """One lane's loss on noisy samples, and its loss and score on clean ones."""
-    recipe, count = program.recipe, len(program.recipe.targets)
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """One lane's loss and score on clean samples."""
+    recipe = program.recipe
     clean, wanted = recipe.checked_on
 
-    def step(row: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        outputs = program.outputs(cut(row, shapes), inputs)
-        if program.apart:
-            seen = outputs[count:].detach()
-        else:
-            program.shell.eval()
-            seen = program.outputs(cut(row.detach(), shapes), clean)
-            program.shell.train()
-        loss = recipe.loss(outputs[:count], recipe.targets)
-        return loss, recipe.loss(seen, wanted), recipe.score(seen, wanted)
+    def look(row: Tensor) -> tuple[Tensor, Tensor]:
+        program.shell.eval()
+        seen = program.outputs(cut(row, shapes), clean)
+        program.shell.train()
+        return recipe.loss(seen, wanted), recipe.score(seen, wanted)
 
-    return step
+    return look
 
 
 def _inputs(
