@@ -91,8 +91,8 @@ def reproduce(
     try:
         with _progress(console) as watch:
             run(experiments.cells(families), out, jobs=jobs, on_cell=watch)
-        console.print("Judging the networks ...", style="dim")
-        results = judge_folder(out, families=families, jobs=jobs)
+        with _progress(console, done="judged", first="judging the networks") as watch:
+            results = judge_folder(out, families=families, jobs=jobs, on_cell=watch)
     except KeyboardInterrupt:
         raise Interrupted(out) from None
     named = [] if family is None else [family]
@@ -154,16 +154,25 @@ def _digits(
 @contextmanager
 def _progress(
     console: "Console",
+    *,
+    done: str = "cells",
+    first: str = "cells that are done are kept",
 ) -> "Iterator[Callable[[CellDone | DigitCellDone], None]]":
-    """Show all cells as one bar, with the cell that is done and the time left."""
+    """Show all cells as one bar, with the cell that is done and the time left.
+
+    Args:
+        console: Where.
+        done: What is counted.
+        first: What is said before one is done.
+    """
     # Cells differ: only over many of them is their pace a good guess.
     bar = long_bar(console, period=3600)
-    row = bar.add_task("", total=1.0, said="cells that are done are kept", clock="")
+    row = bar.add_task("", total=1.0, said=first, clock="")
 
     def watch(now: "CellDone | DigitCellDone") -> None:
         cell = now.outcome.cell
         layers = "-".join(map(str, cell.hidden))
-        said = f"{now.done:>3} of {now.total} cells  \\[{cell.task}] {layers}"
+        said = f"{now.done:>3} of {now.total} {done}  \\[{cell.task}] {layers}"
         clock = "left" if now.done < now.total else "in all"
         bar.update(row, completed=now.share, said=said, clock=clock)
         if not console.is_terminal:

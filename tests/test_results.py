@@ -21,6 +21,9 @@ def test_a_row_counts_what_is_right_and_a_lost_seed_as_wrong(results):
     found = {rate.voice: (rate.right, rate.total) for rate in row.rates}
     assert found == {
         "single": (1, 3),
+        "within 5 %": (1, 3),
+        "within 10 %": (1, 3),
+        "within 20 %": (1, 3),
         "typical": (1, 3),
         "consensus": (2, 3),
         "all seeds": (1, 1),
@@ -93,6 +96,21 @@ def test_a_folder_without_cells_of_the_family_says_so(tmp_path):
 def test_processes_judge_as_one_would(tmp_path, results):
     again = judge_folder(tmp_path, methods=["agglomerative"], jobs=2)
     assert again == results
+
+
+def test_judging_says_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(outcome, "sweep", swift)
+    cells = [Cell("4,1,4", (width,), (0.1,), (0.01,), seeds=(0,)) for width in (6, 7)]
+    reproduce(cells, tmp_path)
+    said = []
+
+    judge_folder(tmp_path, methods=["agglomerative"], on_cell=said.append)
+
+    assert [(now.done, now.total, now.share) for now in said] == [
+        (1, 2, 0.5),
+        (2, 2, 1.0),
+    ]
+    assert {now.outcome.cell for now in said} == set(cells)
 
 
 def test_the_papers_seeds_are_taken():

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from judged_by_hand import CELL, NEARLY, RIGHT, fill, witness
@@ -43,16 +44,17 @@ def test_markdown_says_what_made_it_and_has_a_row_per_cell(results):
 def test_markdown_has_densities_and_how_many_cells_reach_the_paper(results):
     text = to_markdown(results, command="x")
     assert "| [4,2,4] | 4 | 25.00% | 37.50% |  |" in text
-    assert "|  | at least the paper's, of 1 cells | 0.95 or more | edges, " in text
-    assert "| single, agglomerative | 0 | 0 | +0.00% |" in text
-    assert "| all seeds, agglomerative | 1 | 1 |  |" in text
+    head = "|  | at least the paper's, of 1 cells | 0.95 or more | below it by more "
+    assert head in text
+    assert "| single, agglomerative | 0 | 0 | 1 | 0 | +0.00% |" in text
+    assert "| all seeds, agglomerative | 1 | 1 | 0 | 0 |  |" in text
 
 
 def test_a_typical_networks_edges_are_set_against_the_sparsests(tmp_path):
     fill(tmp_path, (witness(0, NEARLY), witness(0, RIGHT), witness(0, RIGHT)))
     text = to_markdown(judge_folder(tmp_path, methods=["agglomerative"]), command="x")
     # 16 edges instead of 15 in the one network that was learned.
-    assert "| typical, agglomerative | 0 | 0 | +6.67% |" in text
+    assert "| typical, agglomerative | 0 | 0 | 1 | 0 | +6.67% |" in text
 
 
 def judged(**recipe):
@@ -99,6 +101,21 @@ def test_a_pooled_row_shows_its_depths_in_parentheses():
 def test_a_rate_that_rounds_to_the_papers_is_not_below_it():
     # 35 of 36 is 0.9722, and 0.97 is what the paper made of it.
     assert "*" not in lines(to_markdown(pooled(), command="x"), "| [7,3,2,2]")[0]
+
+
+@pytest.mark.parametrize(
+    ("right", "published", "below", "above"),
+    # By hand, of 12 networks and the paper's 12: all of the latter right, and of ours
+    # 8 or fewer with chance 2 * C(12, 8) / C(24, 20) = 0.093, 7 or fewer with chance
+    # 2 * C(12, 7) / C(24, 19) = 0.037. Of none and 5 it is the latter again.
+    [(8, 1, 0, 0), (7, 1, 1, 0), (4, 0, 0, 0), (5, 0, 0, 1), (12, 1, 0, 0)],
+)
+def test_what_differs_by_more_than_chance_is_counted(right, published, below, above):
+    rates = (Rate("agglomerative", "single", right, 12),)
+    row = Row("exemplar", "4,2,4", 1, "modules", published, rates)
+    text = to_markdown(replace(pooled(), rows=(row,)), command="x")
+    (line,) = lines(text, "| single, agglomerative ")
+    assert line.split(" | ")[3:5] == [str(below), str(above)]
 
 
 def test_the_dict_is_plain_and_versioned(results):

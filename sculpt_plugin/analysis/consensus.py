@@ -28,6 +28,9 @@ from sculpt_plugin.errors import GraphError
 
 Witness = tuple[LayeredGraph, Hierarchy]
 
+SPARE = 0.3
+"""How many edges more than the sparsest a typical network may have, as a share."""
+
 # How much agreement it is worth that hidden units serve one group of outputs only.
 _APART = 0.2
 
@@ -112,7 +115,9 @@ class Consensus:
         """Which witness agrees best with all, of equally near ones the sparsest."""
         return self._best(np.arange(self.witness_count), self.nearness)
 
-    def typical(self, *, spare: float = 0.3, among: Sequence[int] | None = None) -> int:
+    def typical(
+        self, *, spare: float = SPARE, among: Sequence[int] | None = None
+    ) -> int:
         """Choose the witness to look at: like all, and with units of its own for each.
 
         The sparsest network is where pruning went furthest: for an edge or two it has

@@ -106,6 +106,16 @@ def published_rate(
     return _HIERARCHY[depth][column - 1] if depth in _HIERARCHY and column else None
 
 
+def published_count(*, depth: int | None) -> int:
+    """Give how many networks a rate of the paper is the share of.
+
+    Example:
+        >>> published_count(depth=2), published_count(depth=None)
+        (12, 36)
+    """
+    return 36 if depth is None else 12
+
+
 def published_density(task: str, hidden: tuple[int, ...]) -> float | None:
     """Give the density of the paper's sparsest network, None where it gives none.
 

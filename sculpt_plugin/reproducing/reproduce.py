@@ -24,7 +24,7 @@ CELLS, SETTINGS = "cells", "reproduce.json"
 
 @dataclass(frozen=True)
 class CellDone:
-    """One cell is done.
+    """One cell is swept, or its networks are judged.
 
     Attributes:
         outcome: What it came to.

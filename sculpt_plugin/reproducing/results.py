@@ -1,11 +1,9 @@
 """How many of the sculpted networks are right, cell by cell, beside the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
-
-import joblib
+from typing import Any, get_args
 
 from sculpt_plugin import tasks
 from sculpt_plugin.analysis.modules import Method
@@ -19,7 +17,8 @@ from sculpt_plugin.reproducing.outcome import (
     read_outcome,
 )
 from sculpt_plugin.reproducing.published import published_density, published_rate
-from sculpt_plugin.reproducing.reproduce import CELLS
+from sculpt_plugin.reproducing.reproduce import CELLS, CellDone
+from sculpt_plugin.reproducing.spreading import spread
 from sculpt_plugin.reproducing.verdicts import Verdicts, Voice, judge_cell
 from sculpt_plugin.tasks import Family
 
@@ -147,6 +146,7 @@ def judge_folder(
     methods: Sequence[Method] = METHODS,
     witness_count: int = 20,
     jobs: int = 1,
+    on_cell: Callable[[CellDone], Any] | None = None,
 ) -> Results:
     """Judge the networks that `reproduce` left in a folder. Trains nothing.
 
@@ -156,12 +156,14 @@ def judge_folder(
         methods: How modules are detected.
         witness_count: How many of a seed's sparsest networks a consensus hears.
         jobs: How many processes work side by side.
+        on_cell: Called whenever the networks of a cell are judged.
 
     Returns:
         The rates, and what they rest on.
 
     Raises:
         CheckpointError: There is nothing to judge, or a file is damaged.
+        TrainError: A worker process died.
 
     Example:
         >>> import tempfile
@@ -187,21 +189,27 @@ def judge_folder(
             "`sculpt reproduce` first."
         )
     outcomes.sort(key=lambda found: _place(found, families))
-    verdicts = cast(
-        list[Verdicts],
-        joblib.Parallel(n_jobs=jobs)(
-            joblib.delayed(judge_cell)(
-                outcome.cell,
-                read_networks(folder, outcome.cell),
-                methods=methods,
-                witness_count=witness_count,
-            )
-            for outcome in outcomes
-        ),
-    )
-    cells = tuple(map(JudgedCell, outcomes, verdicts))
+    calls = [(outcome, folder, tuple(methods), witness_count) for outcome in outcomes]
+    judged: dict[str, JudgedCell] = {}
+    for cell in spread(_judged, calls, jobs=jobs, kept=folder):
+        judged[cell.outcome.cell.name] = cell
+        if on_cell is not None:
+            done, total = len(judged), len(outcomes)
+            on_cell(CellDone(cell.outcome, done, total, done / total))
+    cells = tuple(judged[outcome.cell.name] for outcome in outcomes)
     rows = [row for family in families for row in _rows(EXPERIMENTS[family], cells)]
     return Results(tuple(rows), tuple(map(_density, cells)), cells, witness_count)
+
+
+def _judged(
+    outcome: Outcome, folder: Path, methods: Sequence[Method], witness_count: int
+) -> JudgedCell:
+    """Judge the networks of one cell."""
+    networks = read_networks(folder, outcome.cell)
+    verdicts = judge_cell(
+        outcome.cell, networks, methods=methods, witness_count=witness_count
+    )
+    return JudgedCell(outcome, verdicts)
 
 
 def _place(outcome: Outcome, families: Sequence[Family]) -> tuple:

@@ -6,19 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from scipy.stats import fisher_exact
 
 from sculpt_plugin import store
 from sculpt_plugin.reproducing.experiments import EXPERIMENTS
+from sculpt_plugin.reproducing.published import published_count
 from sculpt_plugin.reproducing.reproduce import FORMAT
 from sculpt_plugin.reproducing.results import DensityRow, JudgedCell, Rate, Results, Row
+from sculpt_plugin.reproducing.verdicts import Voice
 
 if TYPE_CHECKING:
     from rich.console import Group
 
+_COLUMNS: tuple[Voice, ...] = ("single", "typical", "consensus", "all seeds")
+"""Who has a column in the tables; the others are summed up only."""
+
 # The paper's rates are rounded to two decimals.
 _ROUNDING = 0.005
 _HIGH = 0.95
+_CHANCE = 0.05
 
 
 def to_dict(results: Results) -> dict[str, Any]:
@@ -142,11 +150,14 @@ def _legend(results: Results) -> Iterator[str]:
         f"each seed. *typical*: of the {results.witness_count} sparsest of a seed, "
         "among those with at most three tenths more edges than the sparsest, the one "
         "that agrees best with those of all seeds and has hidden units of its own for "
-        "each group of outputs (`Consensus.typical`). *consensus*: what a seed's "
+        "each group of outputs (`Consensus.typical`). *within 5 %* and so on: among "
+        "those with at most so many edges more. *single* is chosen in the same way "
+        "among those that are equally sparse. *consensus*: what a seed's "
         f"{results.witness_count} say together. *all seeds*: what those of all seeds "
         "say together, one answer for each shape of network. "
         "In parentheses: by number of hidden layers. A star marks what is below the "
-        "paper's rate."
+        "paper's rate, by however little; what is below or above it *by more than "
+        "chance* (Fisher's exact test, one in twenty) is counted here."
     )
     yield ""
     compared = [row for row in results.rows if row.published is not None]
@@ -155,15 +166,36 @@ def _legend(results: Results) -> Iterator[str]:
             _title(rate),
             sum(not _is_below(row, row.rates[place]) for row in compared),
             sum(row.rates[place].share >= _HIGH for row in compared),
+            *_beyond_chance([(row, row.rates[place]) for row in compared]),
             _more_edges(results, rate),
         )
         for place, rate in enumerate(results.rows[0].rates)
     ]
     reached = f"at least the paper's, of {len(compared)} cells"
+    chance = [f"{where} it by more than chance" for where in ("below", "above")]
     yield from _grid(
-        ["", reached, f"{_HIGH:g} or more", "edges, to the sparsest network's"],
+        ["", reached, f"{_HIGH:g} or more", *chance, "edges, to the sparsest's"],
         [[str(text) for text in row] for row in counts],
     )
+
+
+def _beyond_chance(pairs: Sequence[tuple[Row, Rate]]) -> tuple[int, int]:
+    """Count the rates that are below the paper's, and above, by more than chance.
+
+    By Fisher's exact test: were the networks drawn from one urn, so great a difference
+    would come up less often than once in twenty times.
+    """
+    below = above = 0
+    for row, rate in pairs:
+        if row.published is None:
+            continue
+        total = published_count(depth=row.depth)
+        right = round(row.published * total)
+        table = [[rate.right, rate.total - rate.right], [right, total - right]]
+        if cast(Any, fisher_exact(table)).pvalue < _CHANCE:
+            below += rate.share < row.published
+            above += rate.share > row.published
+    return below, above
 
 
 def _more_edges(results: Results, rate: Rate) -> str:
@@ -199,7 +231,8 @@ def _by_family(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _titles(row: Row) -> list[str]:
-    return ["task", "hidden layers", "right", "paper", *map(_title, row.rates)]
+    shown = [_title(rate) for rate in row.rates if rate.voice in _COLUMNS]
+    return ["task", "hidden layers", "right", "paper", *shown]
 
 
 def _title(rate: Rate) -> str:
@@ -225,6 +258,8 @@ def _texts(row: Row, parts: Sequence[Row] = ()) -> list[str]:
     depth = "all" if row.depth is None else str(row.depth)
     shares = []
     for place, rate in enumerate(row.rates):
+        if rate.voice not in _COLUMNS:
+            continue
         share = f"{rate.share:.2f}{'*' if _is_below(row, rate) else ''}"
         each = ", ".join(f"{part.rates[place].share:.2f}" for part in parts)
         shares.append(f"{share} ({each})" if each else share)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from sculpt_plugin import tasks
-from sculpt_plugin.analysis.consensus import consensus
+from sculpt_plugin.analysis.consensus import SPARE, consensus
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.hierarchy import Hierarchy
 from sculpt_plugin.analysis.modules import Method, detect
@@ -15,9 +15,27 @@ from sculpt_plugin.reproducing.judging import Verdict, judge, judge_groups
 from sculpt_plugin.reproducing.witnesses import Witness
 from sculpt_plugin.tasks import Task
 
-Voice = Literal["single", "typical", "consensus", "all seeds"]
-"""Who is heard: the sparsest network of a seed, that of its sparsest few which is most
-like those of all seeds, these few together, or those of all seeds together."""
+Voice = Literal[
+    "single",
+    "within 5 %",
+    "within 10 %",
+    "within 20 %",
+    "typical",
+    "consensus",
+    "all seeds",
+]
+"""Who is heard: the sparsest network of a seed, of equally sparse ones the one most
+like those of all seeds; the one most like them of those that are not much heavier; its
+sparsest few together; or those of all seeds together."""
+
+SPARES: Mapping[Voice, float] = {
+    "single": 0.0,
+    "within 5 %": 0.05,
+    "within 10 %": 0.1,
+    "within 20 %": 0.2,
+    "typical": SPARE,
+}
+"""How many edges more than the sparsest a network that is heard alone may have."""
 
 Verdicts = Mapping[Method, Mapping[Voice, tuple[Verdict | None, ...]]]
 
@@ -82,10 +100,7 @@ def judge_networks(
         ]
         together = [pair for pairs in heard for pair in pairs]
         verdicts[method] = {
-            "single": tuple(
-                judge(task, *pairs[0]) if pairs else None for pairs in heard
-            ),
-            "typical": judge_typical(task, heard),
+            **judge_alone(task, heard),
             "consensus": tuple(judge_together(task, pairs) for pairs in heard),
             "all seeds": (judge_together(task, together),),
         }
@@ -98,31 +113,38 @@ def _found(witness: Witness, method: Method) -> Hierarchy:
     return detect(witness.graph, method=method, alike=alike)
 
 
-def judge_typical(
-    task: Task, heard: Sequence[Sequence[tuple[LayeredGraph, Hierarchy]]]
-) -> tuple[Verdict | None, ...]:
-    """Judge for each seed the network that is nearly its sparsest and most typical.
+def judge_alone(
+    task: Task,
+    heard: Sequence[Sequence[tuple[LayeredGraph, Hierarchy]]],
+    spares: Mapping[Voice, float] = SPARES,
+) -> dict[Voice, tuple[Verdict | None, ...]]:
+    """Judge for each seed one network: of its sparser ones the most typical.
 
     `Consensus.typical` chooses it, which knows nothing of the true modules.
 
     Args:
         task: What they compute.
         heard: Networks and their modules, seed by seed.
+        spares: How many edges more than the seed's sparsest it may have, as shares of
+            the sparsest's. With none it is the sparsest, and only of equally sparse
+            ones the most typical.
 
     Returns:
-        A verdict for each seed, None where it has no network.
+        For each of `spares` a verdict for each seed, None where it has no network.
     """
     witnesses = [pair for pairs in heard for pair in pairs]
-    if not witnesses:
-        return (None,) * len(heard)
-    together = consensus(witnesses)
     ends = np.cumsum([len(pairs) for pairs in heard]).tolist()
-    return tuple(
-        judge(task, *witnesses[together.typical(among=range(end - len(pairs), end))])
-        if pairs
-        else None
-        for pairs, end in zip(heard, ends, strict=True)
-    )
+    owned = [range(end - len(own), end) for own, end in zip(heard, ends, strict=True)]
+    together = consensus(witnesses) if witnesses else None
+    return {
+        voice: tuple(
+            judge(task, *witnesses[together.typical(spare=spare, among=own)])
+            if together and own
+            else None
+            for own in owned
+        )
+        for voice, spare in spares.items()
+    }
 
 
 def judge_together(
