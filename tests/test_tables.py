@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sculpt_plugin.reproducing.outcome import Outcome
 from sculpt_plugin.reproducing.results import (
+    METHODS,
     JudgedCell,
     Rate,
     Results,
@@ -147,6 +148,20 @@ def test_the_terminal_shows_the_same_numbers(results):
     shown = file.getvalue()
     assert "0.33*" in shown
     assert "25.00%" in shown
+    summed = [line.split() for line in shown.splitlines() if line[:6] == "single"]
+    assert summed == [["single", "0", "0", "1", "0", "+0.00%"]]
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_nothing_is_cut_in_a_terminal(tmp_path, width):
+    fill(tmp_path)
+    file = io.StringIO()
+    Console(file=file, width=width).print(to_terminal(judge_folder(tmp_path)))
+    shown = file.getvalue()
+    assert "…" not in shown
+    assert shown.count("[4,2,4]") == 3
+    assert shown.count("consensus") == 4
+    assert [shown.count(f"in all, {method}") for method in METHODS] == [1, 1]
 
 
 def test_results_are_written_beside_the_cells(results, tmp_path):

@@ -2,31 +2,34 @@
 
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-from scipy.stats import fisher_exact
+from typing import TYPE_CHECKING, Any
 
 from sculpt_plugin import store
+from sculpt_plugin.analysis.modules import Method
 from sculpt_plugin.reproducing.experiments import EXPERIMENTS
-from sculpt_plugin.reproducing.published import published_count
 from sculpt_plugin.reproducing.reproduce import FORMAT
-from sculpt_plugin.reproducing.results import DensityRow, JudgedCell, Rate, Results, Row
+from sculpt_plugin.reproducing.results import DensityRow, JudgedCell, Results, Row
+from sculpt_plugin.reproducing.summary import (
+    is_below,
+    summaries,
+    summary_texts,
+    summary_titles,
+)
 from sculpt_plugin.reproducing.verdicts import Voice
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 _COLUMNS: tuple[Voice, ...] = ("single", "typical", "consensus", "all seeds")
 """Who has a column in the tables; the others are summed up only."""
 
-# The paper's rates are rounded to two decimals.
-_ROUNDING = 0.005
-_HIGH = 0.95
-_CHANCE = 0.05
+_FIRST = ("task", "hidden layers", "right", "paper")
+_DENSITY_TITLES = ("task", "hidden layers", "sparsest", "mean over seeds", "paper")
 
 
 def to_dict(results: Results) -> dict[str, Any]:
@@ -139,8 +142,8 @@ def _lines(results: Results, command: str) -> Iterator[str]:
     yield ""
     yield "## Densities"
     yield ""
-    titles = ["task", "hidden layers", "sparsest", "mean over seeds", "paper"]
-    yield from _grid(titles, [_density(row) for row in _narrowest(results.densities)])
+    densities = map(_density, _narrowest(results.densities))
+    yield from _grid(_DENSITY_TITLES, densities)
 
 
 def _legend(results: Results) -> Iterator[str]:
@@ -160,60 +163,12 @@ def _legend(results: Results) -> Iterator[str]:
         "chance* (Fisher's exact test, one in twenty) is counted here."
     )
     yield ""
-    compared = [row for row in results.rows if row.published is not None]
-    counts = [
-        (
-            _title(rate),
-            sum(not _is_below(row, row.rates[place]) for row in compared),
-            sum(row.rates[place].share >= _HIGH for row in compared),
-            *_beyond_chance([(row, row.rates[place]) for row in compared]),
-            _more_edges(results, rate),
-        )
-        for place, rate in enumerate(results.rows[0].rates)
-    ]
-    reached = f"at least the paper's, of {len(compared)} cells"
-    chance = [f"{where} it by more than chance" for where in ("below", "above")]
-    yield from _grid(
-        ["", reached, f"{_HIGH:g} or more", *chance, "edges, to the sparsest's"],
-        [[str(text) for text in row] for row in counts],
-    )
+    count, sums = summaries(results)
+    named = [[f"{one.voice}, {one.method}", *summary_texts(one)] for one in sums]
+    yield from _grid(["", *summary_titles(count)], named)
 
 
-def _beyond_chance(pairs: Sequence[tuple[Row, Rate]]) -> tuple[int, int]:
-    """Count the rates that are below the paper's, and above, by more than chance.
-
-    By Fisher's exact test: were the networks drawn from one urn, so great a difference
-    would come up less often than once in twenty times.
-    """
-    below = above = 0
-    for row, rate in pairs:
-        if row.published is None:
-            continue
-        total = published_count(depth=row.depth)
-        right = round(row.published * total)
-        table = [[rate.right, rate.total - rate.right], [right, total - right]]
-        if cast(Any, fisher_exact(table)).pvalue < _CHANCE:
-            below += rate.share < row.published
-            above += rate.share > row.published
-    return below, above
-
-
-def _more_edges(results: Results, rate: Rate) -> str:
-    """How many edges more than the sparsest the networks have, in the mean."""
-    ratios = [
-        found.edge_count / sparsest.edge_count
-        for cell in results.cells
-        for found, sparsest in zip(
-            cell.verdicts[rate.method][rate.voice],
-            cell.verdicts[rate.method]["single"],
-            strict=False,
-        )
-        if found and sparsest and found.edge_count and sparsest.edge_count
-    ]
-    return f"{sum(ratios) / len(ratios) - 1:+.2%}" if ratios else ""
-
-
-def _grid(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _grid(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table in Markdown."""
     yield f"| {' | '.join(titles)} |"
     yield f"|{' --- |' * len(titles)}"
@@ -231,12 +186,18 @@ def _by_family(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _titles(row: Row) -> list[str]:
-    shown = [_title(rate) for rate in row.rates if rate.voice in _COLUMNS]
-    return ["task", "hidden layers", "right", "paper", *shown]
+    rates = [row.rates[place] for place in _shown(row, None)]
+    shown = [f"{rate.voice}, {rate.method}" for rate in rates]
+    return [*_FIRST, *shown]
 
 
-def _title(rate: Rate) -> str:
-    return f"{rate.voice}, {rate.method}"
+def _shown(row: Row, method: Method | None) -> list[int]:
+    """The places of the rates that have a column, of one method or all."""
+    return [
+        place
+        for place, rate in enumerate(row.rates)
+        if rate.voice in _COLUMNS and method in (None, rate.method)
+    ]
 
 
 def _depths(row: Row, rows: Sequence[Row]) -> list[Row]:
@@ -252,23 +213,19 @@ def _depths(row: Row, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _texts(row: Row, parts: Sequence[Row] = ()) -> list[str]:
+def _texts(
+    row: Row, parts: Sequence[Row] = (), *, method: Method | None = None
+) -> list[str]:
     """One row of a table, with the rates of its parts in parentheses."""
     paper = "" if row.published is None else f"{row.published:.2f}"
     depth = "all" if row.depth is None else str(row.depth)
     shares = []
-    for place, rate in enumerate(row.rates):
-        if rate.voice not in _COLUMNS:
-            continue
-        share = f"{rate.share:.2f}{'*' if _is_below(row, rate) else ''}"
+    for place in _shown(row, method):
+        rate = row.rates[place]
+        share = f"{rate.share:.2f}{'*' if is_below(row, rate) else ''}"
         each = ", ".join(f"{part.rates[place].share:.2f}" for part in parts)
         shares.append(f"{share} ({each})" if each else share)
     return [f"[{row.task}]", depth, row.criterion, paper, *shares]
-
-
-def _is_below(row: Row, rate: Rate) -> bool:
-    """Tell whether a rate is below the paper's."""
-    return row.published is not None and rate.share < row.published - _ROUNDING
 
 
 def _narrowest(rows: Sequence[DensityRow]) -> list[DensityRow]:
@@ -292,19 +249,39 @@ def _density(row: DensityRow) -> list[str]:
 
 
 def to_terminal(results: Results) -> "Group":
-    """Give the results as tables that rich can print."""
+    """Give the results as tables that rich can print, one method after the other."""
     from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
 
     tables = []
+    methods: list[Method] = [*dict.fromkeys(x.method for x in results.rows[0].rates)]
     for family, rows in _by_family(results.rows).items():
-        table = Table(*_titles(rows[0]), title=family, title_justify="left")
-        for row in rows:
-            table.add_row(*map(Text, _texts(row)))
-        tables.append(table)
-    titles = ("task", "hidden layers", "sparsest", "mean over seeds", "paper")
-    table = Table(*titles, title="densities", title_justify="left")
-    for row in _narrowest(results.densities):
-        table.add_row(*map(Text, _density(row)))
-    return Group(*tables, table)
+        for method in methods:
+            texts = [_texts(row, method=method) for row in rows]
+            tables.append(_table(f"{family}, {method}", [*_FIRST, *_COLUMNS], texts))
+    densities = map(_density, _narrowest(results.densities))
+    tables.append(_table("densities", _DENSITY_TITLES, densities))
+    count, sums = summaries(results)
+    for method in methods:
+        titles = ["", *summary_titles(count)]
+        own = [[s.voice, *summary_texts(s)] for s in sums if s.method == method]
+        tables.append(_table(f"in all, {method}", titles, own))
+    return Group(*tables)
+
+
+def _table(title: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    """A table for a terminal, whose first column is never cut."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    first, *others = titles
+    table = Table(
+        Column(first, no_wrap=True),
+        *others,
+        title=f"\n[bold]{title}",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
