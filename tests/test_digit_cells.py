@@ -1,5 +1,6 @@
 """The experiments on digits, on a small MNIST: killed, resumed, kept."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -210,6 +211,13 @@ def test_a_damaged_outcome_is_named(data, tmp_path, content):
     with pytest.raises(CheckpointError, match="but it is damaged: delete it") as error:
         find_digits(tmp_path, ONE)
     assert str(path) in str(error.value)
+
+
+def test_a_cell_whose_network_is_lost_is_not_done(whole, tmp_path):
+    folder, _ = whole
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "cells" / f"{ONE.name}.safetensors").unlink()
+    assert find_digits(tmp_path / "copy", ONE) is None
 
 
 def test_a_damaged_network_is_named(whole, tmp_path):

@@ -30,16 +30,26 @@ def test_an_outcome_comes_back_from_disk_as_it_was(tmp_path):
     assert find_outcome(tmp_path, CELL) == made
     assert made.cell == CELL
     assert len(made.runs) == 4
-    assert {witness.seed for witness in read_networks(tmp_path, CELL)} == {0, 1}
+    assert {witness.seed for witness in read_networks(tmp_path, made)} == {0, 1}
 
 
 @pytest.mark.usefixtures("swift")
 def test_a_density_is_that_of_the_sparsest_network_of_a_seed(tmp_path):
     made = run_cell(CELL, tmp_path, tasks.learning)
-    sparsest = read_networks(tmp_path, CELL)[0]
+    sparsest = read_networks(tmp_path, made)[0]
     assert made.edge_total == 4 * 6 + 6 * 4
     assert made.density(0) == sparsest.density
     assert made.density(7) is None
+
+
+@pytest.mark.usefixtures("swift")
+def test_a_cell_whose_networks_are_lost_is_not_done(tmp_path):
+    made = run_cell(CELL, tmp_path, tasks.learning)
+    (networks,) = tmp_path.glob("*.safetensors")
+    networks.unlink()
+    assert find_outcome(tmp_path, CELL) is None
+    with pytest.raises(CheckpointError, match="missing or damaged: delete it and run"):
+        read_networks(tmp_path, made)
 
 
 @pytest.mark.usefixtures("swift")
@@ -69,7 +79,7 @@ def test_a_cell_that_nothing_learns_says_so(tmp_path, monkeypatch):
     assert made.runs == ()
     assert made.density(0) is None
     assert find_outcome(tmp_path, CELL) == made
-    assert read_networks(tmp_path, CELL) == ()
+    assert read_networks(tmp_path, made) == ()
 
 
 def test_runs_that_failed_have_no_density(tmp_path, monkeypatch):

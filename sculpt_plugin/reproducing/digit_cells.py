@@ -218,7 +218,7 @@ def run_digit_cell(
     sculpture = sculpt_digits(dense, seed=cell.seed, checkpoint=place / "checkpoint")
     ended = time.perf_counter()
     network = witness(sculpture.model, seed=cell.seed)
-    save_witnesses(folder / f"{cell.name}.safetensors", [network])
+    save_witnesses(_network(folder, cell), [network])
     outcome = DigitOutcome(
         cell,
         dense_score=dense.score,
@@ -232,7 +232,7 @@ def run_digit_cell(
 
 
 def find_digits(out: Path, cell: DigitCell) -> DigitOutcome | None:
-    """Read what a cell came to, None where it is not done.
+    """Read what a cell came to, None where it is not done or its network is lost.
 
     Raises:
         CheckpointError: The file is damaged.
@@ -248,7 +248,9 @@ def find_digits(out: Path, cell: DigitCell) -> DigitOutcome | None:
             f"{path} must say what a network came to, but it is damaged: delete it "
             "and run again."
         ) from error
-    return DigitOutcome(cell, **plain)
+    outcome = DigitOutcome(cell, **plain)
+    lost = outcome.problem is None and not _network(out / CELLS, cell).exists()
+    return None if lost else outcome
 
 
 def read_digit_network(out: Path, cell: DigitCell) -> Witness:
@@ -257,7 +259,12 @@ def read_digit_network(out: Path, cell: DigitCell) -> Witness:
     Raises:
         CheckpointError: The file is missing or damaged.
     """
-    return read_witnesses(out / CELLS / f"{cell.name}.safetensors")[0]
+    return read_witnesses(_network(out / CELLS, cell))[0]
+
+
+def _network(folder: Path, cell: DigitCell) -> Path:
+    """The file with a cell's network."""
+    return folder / f"{cell.name}.safetensors"
 
 
 def _noted(outcome: DigitOutcome, folder: Path) -> DigitOutcome:

@@ -70,6 +70,11 @@ class Outcome:
     runs: tuple[RunOutcome, ...]
     problem: str | None = None
 
+    @property
+    def learned(self) -> bool:
+        """Whether there is a network."""
+        return any(run.problem is None for run in self.runs)
+
     def density(self, seed: int) -> float | None:
         """Give the density of a seed's sparsest network, None where it has none."""
         counts = [
@@ -196,13 +201,17 @@ def described(recipe: Recipe) -> dict[str, Any]:
 
 
 def find_outcome(folder: Path, cell: Cell) -> Outcome | None:
-    """Read a cell's outcome, None where it has none yet.
+    """Read a cell's outcome, None where it has none yet or its networks are lost.
 
     Raises:
         CheckpointError: The file is damaged.
     """
     path = _file(folder, cell)
-    return read_outcome(path) if path.exists() else None
+    if not path.exists():
+        return None
+    outcome = read_outcome(path)
+    lost = outcome.learned and not _networks(folder, cell).exists()
+    return None if lost else outcome
 
 
 def read_outcome(path: Path) -> Outcome:
@@ -220,14 +229,15 @@ def read_outcome(path: Path) -> Outcome:
         ) from error
 
 
-def read_networks(folder: Path, cell: Cell) -> tuple[Witness, ...]:
+def read_networks(folder: Path, outcome: Outcome) -> tuple[Witness, ...]:
     """Read a cell's sparsest networks; none where no seed learned the task.
 
     Raises:
-        CheckpointError: The file is damaged.
+        CheckpointError: The file is missing or damaged.
     """
-    path = _networks(folder, cell)
-    return read_witnesses(path) if path.exists() else ()
+    if not outcome.learned:
+        return ()
+    return read_witnesses(_networks(folder, outcome.cell))
 
 
 def _file(folder: Path, cell: Cell) -> Path:

@@ -205,7 +205,7 @@ def _judged(
     outcome: Outcome, folder: Path, methods: Sequence[Method], witness_count: int
 ) -> JudgedCell:
     """Judge the networks of one cell."""
-    networks = read_networks(folder, outcome.cell)
+    networks = read_networks(folder, outcome)
     verdicts = judge_cell(
         outcome.cell, networks, methods=methods, witness_count=witness_count
     )

@@ -168,7 +168,13 @@ def read_witnesses(path: Path) -> tuple[Witness, ...]:
     Raises:
         CheckpointError: The file is missing, damaged or holds something else.
     """
-    tensors, metadata = store.read_tensors(path)
+    try:
+        tensors, metadata = store.read_tensors(path)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path} must hold the networks of a sweep, but it is missing or damaged: "
+            "delete it and run again."
+        ) from error
     if set(tensors) != set(_ARRAYS) or "sizes" not in metadata:
         raise CheckpointError(
             f"{path} must hold the networks of a sweep, but it holds something else: "
