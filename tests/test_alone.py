@@ -1,4 +1,4 @@
-"""A recipe that sets its own pace is swept one network after the other."""
+"""A recipe that sets its own pace is swept as `sculpt` follows it alone."""
 
 from dataclasses import replace
 
@@ -7,7 +7,6 @@ import torch
 from tiny_sweep import OnTask, for_task, sculpted_alone, timeless
 
 from sculpt_plugin.errors import CheckpointError, ThresholdError
-from sculpt_plugin.pruning.lanes.alone import learns_alone
 from sculpt_plugin.pruning.sweep import sweep
 
 START = OnTask()
@@ -24,11 +23,12 @@ def paced(pace):
     return replace(for_task(START), **pace)
 
 
+@pytest.mark.parametrize("lanes", [True, False])
 @pytest.mark.parametrize("pace", PACES)
-def test_recipe_of_its_own_pace_is_swept_as_sculpt_does_it_alone(pace):
+def test_recipe_of_its_own_pace_is_swept_as_sculpt_does_it_alone(pace, lanes):
     recipe = paced(pace)
 
-    found = sweep(START, recipe, seeds=(1,), **STEPS)
+    found = sweep(START, recipe, seeds=(1,), lanes=lanes, **STEPS)
 
     for run in found.runs:
         sculpture = sculpted_alone(START, recipe, run)
@@ -45,11 +45,6 @@ def test_pace_makes_a_difference(pace):
     plain = sweep(START, for_task(START), seeds=(1,), **STEPS)
 
     assert not torch.equal(found.runs[0].network.values, plain.runs[0].network.values)
-
-
-@pytest.mark.parametrize(("pace", "alone"), [*((x, True) for x in PACES), ({}, False)])
-def test_lanes_are_for_recipes_that_keep_step(pace, alone):
-    assert learns_alone(paced(pace)) is alone
 
 
 def test_turns_that_would_end_below_the_threshold_are_refused():

@@ -10,8 +10,9 @@ from torch import nn
 
 from sculpt_plugin.errors import TrainError
 from sculpt_plugin.pruning.lanes.alone import put_row, row_of
+from sculpt_plugin.pruning.lanes.feeding import steps_of
 from sculpt_plugin.pruning.lanes.program import program
-from sculpt_plugin.pruning.lanes.training import train_lanes
+from sculpt_plugin.pruning.lanes.training import _Best, train_lanes
 
 
 class Mixing(nn.Module):
@@ -35,7 +36,15 @@ def trained_both_ways(kind, recipe, *, keep=None):
     keep = torch.ones_like(rows, dtype=torch.bool) if keep is None else keep
     shapes = [tuple(p.shape) for p in models[0].parameters()]
     made = program(models[0], recipe)
-    together = train_lanes(made, rows, keep, seeds, shapes, epochs=recipe.epochs)
+    together = train_lanes(
+        made,
+        rows,
+        keep,
+        seeds,
+        shapes,
+        epochs=recipe.epochs,
+        enough=recipe.early_accept,
+    )
     scores, values = [], []
     for model, row, seed, kept in zip(models, rows, seeds, keep, strict=True):
         own = replace(recipe, seed=seed)
@@ -64,6 +73,50 @@ def test_lanes_end_where_each_network_would_alone(kind, noise, l1_decay):
 
     torch.testing.assert_close(together.values, values)
     assert together.score.tolist() == pytest.approx(scores)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize(("batch_size", "steps"), [(4, 3), (3, 3), (10, 1), (1, 10)])
+@pytest.mark.parametrize("kind", [Image, Concat, Mixing])
+def test_lanes_learn_in_mini_batches_too(kind, batch_size, steps, noise):
+    recipe = for_kind(kind, noise=noise, batch_size=batch_size, l1_decay=0.01)
+
+    together, values, scores = trained_both_ways(kind, recipe)
+
+    # A single sample that is left of ten goes with the three before.
+    assert steps_of(program(Kind(kind)(0), recipe)) == steps
+    torch.testing.assert_close(together.values, values)
+    assert together.score.tolist() == pytest.approx(scores)
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.parametrize("enough", [0.5, 0.8, 0.95, 2.0])
+def test_each_lane_ends_where_it_is_good_enough(enough, batch_size):
+    recipe = for_kind(
+        Concat,
+        noise=0.1,
+        early_accept=enough,
+        batch_size=batch_size,
+        learning_rate=0.02,
+    )
+
+    together, values, scores = trained_both_ways(Concat, recipe)
+
+    torch.testing.assert_close(together.values, values)
+    assert together.score.tolist() == pytest.approx(scores)
+
+
+def test_what_comes_after_a_lanes_own_end_is_nothing_to_it():
+    best = _Best.before(torch.zeros(2, 3))
+    some, others = torch.full((2, 3), 1.0), torch.full((2, 3), 2.0)
+    nan = float("nan")
+
+    best.take(some, torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.6]), enough=0.8)
+    best.take(others, torch.tensor([nan, 0.4]), torch.tensor([1.0, 0.7]), enough=0.8)
+
+    assert best.values.tolist() == [[1.0] * 3, [2.0] * 3]
+    assert best.score.tolist() == pytest.approx([0.9, 0.7])
+    assert best.seen.tolist() == pytest.approx([0.5, 0.9])
 
 
 def test_validation_set_decides_in_lanes_too():

@@ -10,6 +10,7 @@ from torch import nn
 from sculpt_plugin.errors import LaneError
 from sculpt_plugin.pruning.lanes import program as module
 from sculpt_plugin.pruning.lanes.program import program
+from sculpt_plugin.training.mini_batches import shuffled
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,18 +61,41 @@ def test_noise_is_what_the_recipe_draws(bank, monkeypatch):
     made = program(Kind(KINDS[0])(0), recipe)
 
     for _ in range(2):
-        found = made.noisy(7, 3)
+        found = list(made.drawn(7, 3))
 
         source = torch.Generator().manual_seed(7)
-        assert all(torch.equal(drawn, recipe.noisy(source)) for drawn in found)
+        assert len(found) == 3
+        for ((inputs, targets),) in found:
+            assert torch.equal(inputs, recipe.noisy(source))
+            assert torch.equal(targets, recipe.targets)
 
 
 def test_more_epochs_begin_with_the_same_noise():
     made = program(Kind(KINDS[0])(0), for_kind(KINDS[0], noise=0.3))
 
-    few, many = made.noisy(7, 2), made.noisy(7, 4)
+    few, many = made.drawn(7, 2), made.drawn(7, 4)
 
-    assert all(torch.equal(a, b) for a, b in zip(few, many, strict=False))
+    for ((one, _),), ((two, _),) in zip(few, many, strict=False):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("bank", [2**26, 1])
+def test_batches_are_drawn_as_a_training_draws_them(bank, monkeypatch):
+    monkeypatch.setattr(module, "_BANK", bank)
+    recipe = for_kind(KINDS[0], noise=0.3, batch_size=4)
+    made = program(Kind(KINDS[0])(0), recipe)
+
+    for _ in range(2):
+        found = list(made.drawn(7, 3))
+
+        source = torch.Generator().manual_seed(7)
+        for epoch in found:
+            assert [len(targets) for _, targets in epoch] == [4, 4, 2]
+            for samples, (inputs, targets) in zip(
+                shuffled(10, 4, source), epoch, strict=True
+            ):
+                assert torch.equal(targets, recipe.targets[samples])
+                assert torch.equal(inputs, recipe.noisy(source, samples))
 
 
 def test_model_that_looks_at_numbers_is_refused():

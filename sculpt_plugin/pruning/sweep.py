@@ -83,8 +83,7 @@ def sweep(
         one_by_one: Whether a run goes on where its smallest edge cannot go, and tries
             each other one by itself, until none is left that can go.
         lanes: Train together. False trains one network after the other, for models
-            that `torch.func.vmap` cannot run; so do `batch_size`,
-            `early_accept` and `bf16`.
+            that `torch.func.vmap` cannot run; so does `bf16`.
         jobs: Spread the start networks, and where they are fewer the unit steps, over
             so many processes of joblib. Inside `joblib.parallel_config("dask")` they
             go to the workers of a Dask cluster.
@@ -283,7 +282,7 @@ def _backend(
 ) -> tuple[Callable[[], list[Tried]], Try]:
     """Give what prepares the dense networks and what tries lanes."""
     model = models[0]
-    if not lanes or alone.learns_alone(recipe):
+    if not lanes or recipe.bf16:
         recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
         return (
             partial(alone.prepare_alone, layout, list(recipes.values()), models),

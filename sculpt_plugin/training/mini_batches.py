@@ -26,9 +26,14 @@ def shuffled(
         ([3, 4], [0, 1, 2, 3, 4, 5, 6])
     """
     order = torch.randperm(count, generator=generator)
+    return order.split(batch_sizes(count, size))
+
+
+def batch_sizes(count: int, size: int) -> list[int]:
+    """Say how many samples each batch of an epoch has; see `shuffled`."""
     alone = size > 1 and count > size and count % size == 1
     sizes = [size] * (count // size) + [count % size] * (count % size > 0)
-    return order.split([*sizes[:-2], sizes[-2] + 1] if alone else sizes)
+    return [*sizes[:-2], sizes[-2] + 1] if alone else sizes
 
 
 def train_in_batches(

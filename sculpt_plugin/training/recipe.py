@@ -190,12 +190,11 @@ class Recipe:
             validation=(clean.index_select(-1, columns), wanted),
         )
 
-    def noisy(self, generator: torch.Generator) -> Tensor:
-        """Draw the inputs of one epoch."""
-        return self._with_noise(self.inputs, generator)
-
-    def _with_noise(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Add the recipe's noise to some inputs."""
+    def noisy(
+        self, generator: torch.Generator, samples: Tensor | None = None
+    ) -> Tensor:
+        """Draw the inputs of one step, those of all samples or of some."""
+        inputs = self.inputs if samples is None else self.inputs[samples]
         if not self.noise:
             return inputs
         # Drawn on the CPU, so that every device sees the same numbers.
@@ -308,8 +307,7 @@ class Recipe:
         clean, wanted = self.checked_on
 
         def loss_of(model: nn.Module, samples: Tensor) -> Tensor:
-            inputs = self._with_noise(self.inputs[samples], generator)
-            outputs = self._trained_on(model, inputs)
+            outputs = self._trained_on(model, self.noisy(generator, samples))
             return self.loss(outputs, self.targets[samples])
 
         def after_epoch(epoch: int) -> bool:

@@ -18,12 +18,6 @@ from sculpt_plugin.randomness import seeded
 from sculpt_plugin.training.recipe import Recipe
 
 
-def learns_alone(recipe: Recipe) -> bool:
-    """Tell whether a recipe trains in ways that lanes, which keep step, cannot."""
-    in_step = recipe.batch_size is None and recipe.early_accept is None
-    return recipe.bf16 or not in_step
-
-
 def prepare_alone(
     layout: Layout, recipes: Sequence[Recipe], models: Sequence[nn.Module]
 ) -> list[Tried]:

@@ -1,7 +1,7 @@
 """A model as a function of its parameters, so that many can run as one."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -11,10 +11,14 @@ from torch.func import functional_call, vmap
 from sculpt_plugin.errors import LaneError, one_line
 from sculpt_plugin.pruning.lanes.tape import repeats
 from sculpt_plugin.pruning.samples import reduction
+from sculpt_plugin.training.mini_batches import shuffled
 from sculpt_plugin.training.recipe import Recipe
 
+Samples = tuple[Tensor, Tensor]
+"""Inputs and targets, one row per sample."""
+
 _BANK = 2**26
-"""Noise of more numbers than this is drawn anew instead of kept."""
+"""Samples of more numbers than this are drawn anew instead of kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,9 @@ class Program:
     recipe: Recipe
     scale: int
     steady: bool = False
-    _bank: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+    _bank: dict[tuple[int, int], list[list[Samples]]] = field(
+        default_factory=dict, repr=False
+    )
 
     def outputs(self, parts: Sequence[Tensor], inputs: Tensor) -> Tensor:
         """Run the model with the given parameters."""
@@ -44,16 +50,36 @@ class Program:
                 vars(module)[name] = part
         return self.shell(inputs)
 
-    def noisy(self, seed: int, epochs: int) -> list[Tensor]:
-        """Give the inputs of so many epochs, drawn as `Recipe.train` draws them."""
+    def drawn(self, seed: int, epochs: int) -> Iterable[list[Samples]]:
+        """Give the samples of so many epochs, drawn as `Recipe.train` draws them.
+
+        Args:
+            seed: Names the noise and the order of the samples.
+            epochs: How many.
+
+        Returns:
+            For each epoch its batches: inputs and targets.
+        """
         key = (seed, epochs)
         if key in self._bank:
-            return list(self._bank[key])
+            return self._bank[key]
         source = torch.Generator().manual_seed(seed)
-        drawn = [self.recipe.noisy(source) for _ in range(epochs)]
-        if epochs * drawn[0].numel() <= _BANK:
-            self._bank[key] = torch.stack(drawn)
+        drawn = (self._epoch(source) for _ in range(epochs))
+        recipe = self.recipe
+        if epochs * (recipe.inputs.numel() + recipe.targets.numel()) <= _BANK:
+            self._bank[key] = drawn = list(drawn)
         return drawn
+
+    def _epoch(self, source: torch.Generator) -> list[Samples]:
+        """Draw one epoch."""
+        recipe = self.recipe
+        if recipe.batch_size is None:
+            return [(recipe.noisy(source), recipe.targets)]
+        batches = shuffled(len(recipe.targets), recipe.batch_size, source)
+        return [
+            (recipe.noisy(source, samples), recipe.targets[samples])
+            for samples in batches
+        ]
 
 
 def program(model: nn.Module, recipe: Recipe) -> Program:
@@ -72,19 +98,17 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
         name: torch.stack([p.detach(), p.detach() * 0.5 + 0.1])
         for name, p in model.named_parameters()
     }
+    inputs, targets = (x[: recipe.batch_size] for x in (recipe.inputs, recipe.targets))
     with torch.no_grad():
         expected = [
-            functional_call(
-                model, {n: x[lane] for n, x in lanes.items()}, recipe.inputs
-            )
+            functional_call(model, {n: x[lane] for n, x in lanes.items()}, inputs)
             for lane in (0, 1)
         ]
     made = Program(model, _emptied(model), recipe, scale)
 
     def run(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        outputs = made.outputs(parts, recipe.inputs)
-        loss = recipe.loss(outputs, recipe.targets)
-        return outputs, loss, recipe.score(outputs, recipe.targets)
+        outputs = made.outputs(parts, inputs)
+        return outputs, recipe.loss(outputs, targets), recipe.score(outputs, targets)
 
     try:
         with torch.no_grad():

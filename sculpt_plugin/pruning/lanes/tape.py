@@ -13,9 +13,6 @@ from sculpt_plugin.pruning.lanes.refilling import Operation, refill, tensors
 Step = Callable[[], tuple[Tensor, ...]]
 """Reads tensors that stay in the same memory, and makes others."""
 
-Run = Callable[[bool], tuple[Tensor, ...]]
-"""Makes all that a step makes, or only the first thing."""
-
 _MUCH = 2**27
 """Steps whose operations fill more bytes are not repeated: all of it would stay filled,
 and what calls cost is little beside what is computed."""
@@ -42,7 +39,7 @@ def repeats(step: Callable[[], Any]) -> bool:
     )
 
 
-def repeated(whole: Step, first: Step) -> Run:
+def repeated(step: Step) -> Step:
     """Give a step that costs less from its second time on.
 
     Then only the operations that compute are done, by the same kernels and in the
@@ -50,46 +47,35 @@ def repeated(whole: Step, first: Step) -> Run:
     gradient, and views are there already. On small networks that is half of the time.
 
     Args:
-        whole: A step that `repeats`.
-        first: The same without what only the things after the first one need.
+        step: A step that `repeats`.
 
     Returns:
         A step that makes the same to the last bit, each time in the same memory.
 
     Example:
         >>> x = torch.ones(2)
-        >>> step = repeated(lambda: (x * 2, x.sum()), lambda: (x * 2,))
-        >>> step(True)
-        (tensor([2., 2.]), tensor(2.))
+        >>> step = repeated(lambda: (x * 2,))
+        >>> step()
+        (tensor([2., 2.]),)
         >>> _ = x.add_(1)
-        >>> step(False)
+        >>> step()
         (tensor([4., 4.]),)
     """
-    again: Run | None = None
+    again: Step | None = None
 
-    def run(all_of_it: bool) -> tuple[Tensor, ...]:
+    def run() -> tuple[Tensor, ...]:
         nonlocal again
         if again is not None:
-            return again(all_of_it)
-        made, done = _record(whole)
+            return again()
+        made, done = _record(step)
         if done is None:
-            again = as_it_is(whole, first)
+            again = step
         else:
             made = tuple(x.detach() for x in made)
-            again = as_it_is(*(_tape(done, some) for some in (made, made[:1])))
-        return made if all_of_it else made[:1]
+            again = partial(_play, [refill(x) for x in _needed(done, made)], made)
+        return made
 
     return run
-
-
-def as_it_is(whole: Step, first: Step) -> Run:
-    """Give a step that is done anew each time; see `repeated`."""
-    return lambda all_of_it: whole() if all_of_it else first()
-
-
-def _tape(done: Sequence[Operation], made: tuple[Tensor, ...]) -> Step:
-    """Give the step that fills again what was made."""
-    return partial(_play, [refill(x) for x in _needed(done, made)], made)
 
 
 def _play(

@@ -128,6 +128,7 @@ def _try(
         [lane.seed for lane in lanes],
         shapes,
         epochs=program.recipe.epochs,
+        enough=program.recipe.early_accept,
     )
     values = trained.values
     if small is not None:
@@ -163,19 +164,27 @@ def _scores(program: Program, layout: Layout, lanes: Sequence[Lane]) -> Tensor:
 
 def _parts(program: Program, layout: Layout, count: int) -> list[slice]:
     """Cut lanes into parts that fit the memory."""
-    held = 0
+    recipe = program.recipe
+    clean, _ = recipe.checked_on
+    learned = _saved(program, layout, recipe.inputs[: recipe.batch_size])
+    looked = _saved(program, layout, clean)
+    # Forward and backward hold about three times what is saved, a look at clean samples
+    # as much; a row has its gradient, moments, masks and best epoch.
+    need = (3 * learned + looked + 10 * layout.size) * clean.element_size()
+    size = max(1, _BYTES // max(1, need))
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _saved(program: Program, layout: Layout, inputs: Tensor) -> int:
+    """Count the numbers that one lane saves for the backward pass."""
+    saved = 0
 
     def pack(x: Tensor) -> Tensor:
-        nonlocal held
-        held += x.numel()
+        nonlocal saved
+        saved += x.numel()
         return x
 
-    inputs = program.recipe.noisy(torch.Generator())
     row = torch.zeros(layout.size, dtype=inputs.dtype, requires_grad=True)
     with torch.enable_grad(), saved_tensors_hooks(pack, lambda x: x):
         program.outputs(cut(row, layout.shapes), inputs)
-    # Forward and backward hold about three times what is saved; a row has its
-    # gradient, moments, masks and best epoch.
-    need = (3 * held + 10 * layout.size) * inputs.element_size()
-    size = max(1, _BYTES // max(1, need))
-    return [slice(start, start + size) for start in range(0, count, size)]
+    return saved

@@ -1,17 +1,18 @@
 """Training many networks at once: one vmapped model, one optimizer for all lanes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.func import vmap
 
+from sculpt_plugin.pruning.lanes.feeding import Batch, feed, steps_of
 from sculpt_plugin.pruning.lanes.layout import cut
 from sculpt_plugin.pruning.lanes.program import Program
-from sculpt_plugin.pruning.lanes.tape import as_it_is, repeated
+from sculpt_plugin.pruning.lanes.tape import Step, repeated
 from sculpt_plugin.pruning.masks import bits
 from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
 
@@ -37,6 +38,7 @@ def train_lanes(
     shapes: Sequence[tuple[int, ...]],
     *,
     epochs: int,
+    enough: float | None = None,
 ) -> Trained:
     """Train every lane for one turn, and keep its best epoch.
 
@@ -50,6 +52,7 @@ def train_lanes(
         seeds: Names the noise of each lane.
         shapes: The shapes of the parameters that a row holds.
         epochs: How long.
+        enough: A score at which a lane's training ends, looked at after every epoch.
 
     Returns:
         The best epoch of each lane.
@@ -61,22 +64,20 @@ def train_lanes(
     leaf = values.detach().requires_grad_()
     flat = FlatParameters(values.view(-1), torch.zeros_like(values).view(-1))
     moments = start_adam(flat)
-    inputs, varies = _inputs(program, seeds, epochs + 1)
-    axis = 0 if varies else None
-    step = vmap(_step(program, shapes), in_dims=(0, axis))
-    look = vmap(_look(program, shapes))
+    losses, looks = _losses(program, shapes), vmap(_look(program, shapes))
     best = _Best.before(values)
     each = torch.ones_like(best.score)
-    here = next(inputs)
 
-    def learn() -> tuple[Tensor, ...]:
+    def learn(batch: Batch) -> tuple[Tensor, ...]:
+        loss = vmap(losses, in_dims=(0, *batch.axes))
         with torch.enable_grad():
-            return torch.autograd.grad(step(leaf, here), leaf, each)
+            return torch.autograd.grad(
+                loss(leaf, batch.inputs, batch.targets), leaf, each
+            )
 
-    def learn_and_look() -> tuple[Tensor, ...]:
+    def look() -> tuple[Tensor, ...]:
         with torch.no_grad():
-            seen = look(values)
-        return *learn(), *seen
+            return looks(values)
 
     pull = None
     if recipe.l1_decay:
@@ -84,26 +85,31 @@ def train_lanes(
         on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
         pull = torch.cat(on) * recipe.l1_decay
     signs = moments.spare.view_as(values)
-    again = repeated if program.steady else as_it_is
-    run = again(learn_and_look, learn)
-    for epoch in range(epochs + 1):
-        if epoch:
-            next(inputs)
-        looks = recipe.looks(epoch, epochs)
-        gradient, *seen = run(looks)
-        if looks:
-            best.take(values, *seen)
-        if epoch < epochs:
-            if pull is not None:
-                gradient.addcmul_(torch.sign(values, out=signs), pull)
-            step_adam(
-                replace(flat, gradients=gradient.reshape(-1)),
-                moments,
-                step=epoch + 1,
-                learning_rate=recipe.rate(epoch + 1, epochs),
-                weight_decay=recipe.weight_decay,
-            )
-            values.view(held.dtype).bitwise_and_(held)
+    if program.steady:
+        look = repeated(look)
+    learners: dict[torch.Size, Step] = {}
+    steps = steps_of(program)
+    for step, batch in enumerate(feed(program, seeds, epochs), start=1):
+        size = batch.inputs.shape
+        if size not in learners:
+            once = partial(learn, batch)
+            learners[size] = repeated(once) if program.steady else once
+        (gradient,) = learners[size]()
+        if pull is not None:
+            gradient.addcmul_(torch.sign(values, out=signs), pull)
+        step_adam(
+            replace(flat, gradients=gradient.reshape(-1)),
+            moments,
+            step=step,
+            learning_rate=recipe.rate(step, epochs * steps),
+            weight_decay=recipe.weight_decay,
+        )
+        values.view(held.dtype).bitwise_and_(held)
+        epoch, rest = divmod(step, steps)
+        if not rest and (enough is not None or recipe.looks(epoch, epochs)):
+            best.take(values, *look(), enough=enough)
+            if enough is not None and bool((best.score >= enough).all()):
+                break
     return Trained(best.values, best.score.where(best.seen.isfinite(), torch.nan))
 
 
@@ -129,26 +135,32 @@ class _Best:
         zeros = values.new_zeros(len(values))
         return cls(values.clone(), zeros - torch.inf, zeros, zeros.clone())
 
-    def take(self, values: Tensor, loss: Tensor, score: Tensor) -> None:
+    def take(
+        self, values: Tensor, loss: Tensor, score: Tensor, *, enough: float | None
+    ) -> None:
         """Take over the lanes for which an epoch is the best so far, in place."""
         wins = (score == self.score) & (loss <= self.loss) | (score > self.score)
+        if enough is not None:
+            # What goes on after a lane's own end is nothing to it.
+            going = self.score < enough
+            wins &= going
+            loss = loss.where(going, 0)
         torch.where(wins[:, None], values, self.values, out=self.values)
         torch.where(wins, score, self.score, out=self.score)
         torch.where(wins, loss, self.loss, out=self.loss)
         self.seen.add_(loss)
 
 
-def _step(
+def _losses(
     program: Program, shapes: Sequence[tuple[int, ...]]
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """One lane's loss on noisy samples."""
-    recipe = program.recipe
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """One lane's loss on some samples."""
 
-    def step(row: Tensor, inputs: Tensor) -> Tensor:
+    def loss(row: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
         outputs = program.outputs(cut(row, shapes), inputs)
-        return recipe.loss(outputs, recipe.targets)
+        return program.recipe.loss(outputs, targets)
 
-    return step
+    return loss
 
 
 def _look(
@@ -165,20 +177,3 @@ def _look(
         return recipe.loss(seen, wanted), recipe.score(seen, wanted)
 
     return look
-
-
-def _inputs(
-    program: Program, seeds: Sequence[int], epochs: int
-) -> tuple[Iterator[Tensor], bool]:
-    """Give each epoch's inputs, and whether they differ between lanes."""
-    recipe = program.recipe
-    if not recipe.noise:
-        return repeat(program.noisy(0, 1)[0]), False
-    distinct = sorted(set(seeds))
-    lane = torch.tensor([distinct.index(seed) for seed in seeds])
-    drawn = zip(*[program.noisy(seed, epochs) for seed in distinct], strict=True)
-    # All in the same memory, where a step that is repeated looks for them.
-    where = recipe.inputs.new_empty(0)
-    return (
-        torch.index_select(torch.stack(each), 0, lane, out=where) for each in drawn
-    ), True
