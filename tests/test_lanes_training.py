@@ -10,9 +10,9 @@ from torch import nn
 
 from sculpt_plugin.errors import TrainError
 from sculpt_plugin.pruning.lanes.alone import put_row, row_of
-from sculpt_plugin.pruning.lanes.feeding import steps_of
+from sculpt_plugin.pruning.lanes.feeding import Feed
 from sculpt_plugin.pruning.lanes.program import program
-from sculpt_plugin.pruning.lanes.training import _Best, train_lanes
+from sculpt_plugin.pruning.lanes.training import _Best, _Lanes, train_lanes
 
 
 class Mixing(nn.Module):
@@ -84,7 +84,7 @@ def test_lanes_learn_in_mini_batches_too(kind, batch_size, steps, noise):
     together, values, scores = trained_both_ways(kind, recipe)
 
     # A single sample that is left of ten goes with the three before.
-    assert steps_of(program(Kind(kind)(0), recipe)) == steps
+    assert Feed(program(Kind(kind)(0), recipe), (4,), epochs=2).steps == steps
     torch.testing.assert_close(together.values, values)
     assert together.score.tolist() == pytest.approx(scores)
 
@@ -104,6 +104,34 @@ def test_each_lane_ends_where_it_is_good_enough(enough, batch_size):
 
     torch.testing.assert_close(together.values, values)
     assert together.score.tolist() == pytest.approx(scores)
+
+
+def test_lanes_that_are_good_enough_are_not_trained_on(monkeypatch):
+    counts, step = [], _Lanes.step
+
+    def counted(self, batch, *numbers):
+        counts.append(len(batch.inputs))
+        step(self, batch, *numbers)
+
+    monkeypatch.setattr(_Lanes, "step", counted)
+    recipe = for_kind(Concat, noise=0.1, early_accept=0.8, learning_rate=0.02)
+
+    together, values, scores = trained_both_ways(Concat, recipe)
+
+    # Two of three are good enough after seven epochs, the third never is.
+    assert counts == [3] * 7 + [1] * 13
+    torch.testing.assert_close(together.values, values)
+    assert together.score.tolist() == pytest.approx(scores)
+
+
+def test_score_in_single_precision_is_compared_as_it_is():
+    best = _Best.before(torch.zeros(2, 3))
+    score = torch.tensor([0.9, 1.0])
+
+    best.take(torch.ones(2, 3), torch.zeros(2), score, enough=0.9)
+
+    # As a float32 nine tenths are a hair less.
+    assert best.below(0.9).tolist() == [True, False]
 
 
 def test_what_comes_after_a_lanes_own_end_is_nothing_to_it():

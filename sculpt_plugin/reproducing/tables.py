@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _COLUMNS: tuple[Voice, ...] = ("single", "typical", "consensus", "all seeds")
 """Who has a column in the tables; the others are summed up only."""
 
-_FIRST = ("task", "hidden layers", "right", "paper")
+_TITLES = ("task", "hidden layers", "right", "paper", *_COLUMNS)
 _DENSITY_TITLES = ("task", "hidden layers", "sparsest", "mean over seeds", "paper")
 
 
@@ -136,9 +136,12 @@ def _lines(results: Results, command: str) -> Iterator[str]:
     for family, rows in _by_family(results.rows).items():
         yield ""
         yield f"## {family.capitalize()}"
-        yield ""
-        texts = [_texts(row, _depths(row, results.rows)) for row in rows]
-        yield from _grid(_titles(rows[0]), texts)
+        for method in _methods(results):
+            yield ""
+            yield f"By the {method} method:"
+            yield ""
+            texts = [_texts(row, method, _depths(row, results.rows)) for row in rows]
+            yield from _grid(_TITLES, texts)
     yield ""
     yield "## Densities"
     yield ""
@@ -149,15 +152,16 @@ def _lines(results: Results, command: str) -> Iterator[str]:
 def _legend(results: Results) -> Iterator[str]:
     """What the columns mean, and how many cells reach the paper's rate."""
     yield (
-        "Share of networks with the right modules. *single*: the sparsest network of "
-        f"each seed. *typical*: of the {results.witness_count} sparsest of a seed, "
-        "among those with at most three tenths more edges than the sparsest, the one "
-        "that agrees best with those of all seeds and has hidden units of its own for "
-        "each group of outputs (`Consensus.typical`). *within 5 %* and so on: among "
-        "those with at most so many edges more. *single* is chosen in the same way "
-        "among those that are equally sparse. *consensus*: what a seed's "
-        f"{results.witness_count} say together. *all seeds*: what those of all seeds "
-        "say together, one answer for each shape of network. "
+        "Share of networks with the right modules, found by our own method "
+        "(*bidirectional*) and by the paper's (*agglomerative*). *single*: the "
+        f"sparsest network of each seed. *typical*: of the {results.witness_count} "
+        "sparsest of a seed, among those with at most three tenths more edges than the "
+        "sparsest, the one that agrees best with those of all seeds and has hidden "
+        "units of its own for each group of outputs (`Consensus.typical`). *within "
+        "5 %* and so on: among those with at most so many edges more. *single* is "
+        "chosen in the same way among those that are equally sparse. *consensus*: what "
+        f"a seed's {results.witness_count} say together. *all seeds*: what those of "
+        "all seeds say together, one answer for each shape of network. "
         "In parentheses: by number of hidden layers. A star marks what is below the "
         "paper's rate, by however little; what is below or above it *by more than "
         "chance* (Fisher's exact test, one in twenty) is counted here."
@@ -185,19 +189,9 @@ def _by_family(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _titles(row: Row) -> list[str]:
-    rates = [row.rates[place] for place in _shown(row, None)]
-    shown = [f"{rate.voice}, {rate.method}" for rate in rates]
-    return [*_FIRST, *shown]
-
-
-def _shown(row: Row, method: Method | None) -> list[int]:
-    """The places of the rates that have a column, of one method or all."""
-    return [
-        place
-        for place, rate in enumerate(row.rates)
-        if rate.voice in _COLUMNS and method in (None, rate.method)
-    ]
+def _methods(results: Results) -> list[Method]:
+    """The methods whose rates there are."""
+    return [*dict.fromkeys(rate.method for rate in results.rows[0].rates)]
 
 
 def _depths(row: Row, rows: Sequence[Row]) -> list[Row]:
@@ -213,18 +207,16 @@ def _depths(row: Row, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _texts(
-    row: Row, parts: Sequence[Row] = (), *, method: Method | None = None
-) -> list[str]:
+def _texts(row: Row, method: Method, parts: Sequence[Row] = ()) -> list[str]:
     """One row of a table, with the rates of its parts in parentheses."""
     paper = "" if row.published is None else f"{row.published:.2f}"
     depth = "all" if row.depth is None else str(row.depth)
     shares = []
-    for place in _shown(row, method):
-        rate = row.rates[place]
-        share = f"{rate.share:.2f}{'*' if is_below(row, rate) else ''}"
-        each = ", ".join(f"{part.rates[place].share:.2f}" for part in parts)
-        shares.append(f"{share} ({each})" if each else share)
+    for place, rate in enumerate(row.rates):
+        if rate.method == method and rate.voice in _COLUMNS:
+            share = f"{rate.share:.2f}{'*' if is_below(row, rate) else ''}"
+            each = ", ".join(f"{part.rates[place].share:.2f}" for part in parts)
+            shares.append(f"{share} ({each})" if each else share)
     return [f"[{row.task}]", depth, row.criterion, paper, *shares]
 
 
@@ -253,15 +245,14 @@ def to_terminal(results: Results) -> "Group":
     from rich.console import Group
 
     tables = []
-    methods: list[Method] = [*dict.fromkeys(x.method for x in results.rows[0].rates)]
     for family, rows in _by_family(results.rows).items():
-        for method in methods:
-            texts = [_texts(row, method=method) for row in rows]
-            tables.append(_table(f"{family}, {method}", [*_FIRST, *_COLUMNS], texts))
+        for method in _methods(results):
+            texts = [_texts(row, method) for row in rows]
+            tables.append(_table(f"{family}, {method}", _TITLES, texts))
     densities = map(_density, _narrowest(results.densities))
     tables.append(_table("densities", _DENSITY_TITLES, densities))
     count, sums = summaries(results)
-    for method in methods:
+    for method in _methods(results):
         titles = ["", *summary_titles(count)]
         own = [[s.voice, *summary_texts(s)] for s in sums if s.method == method]
         tables.append(_table(f"in all, {method}", titles, own))

@@ -1,20 +1,25 @@
 """Training many networks at once: one vmapped model, one optimizer for all lanes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.func import vmap
 
-from sculpt_plugin.pruning.lanes.feeding import Batch, feed, steps_of
+from sculpt_plugin.pruning.lanes.feeding import Batch, Feed
 from sculpt_plugin.pruning.lanes.layout import cut
 from sculpt_plugin.pruning.lanes.program import Program
 from sculpt_plugin.pruning.lanes.tape import Step, repeated
 from sculpt_plugin.pruning.masks import bits
-from sculpt_plugin.training.flat_adam import FlatParameters, start_adam, step_adam
+from sculpt_plugin.training.flat_adam import (
+    FlatParameters,
+    Moments,
+    start_adam,
+    step_adam,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,11 @@ class Trained:
 
     values: Float[Tensor, "lane entry"]
     score: Float[Tensor, " lane"]
+
+    def put(self, places: Int[Tensor, " lane"], best: "_Best") -> None:
+        """Write down the best epoch of some lanes."""
+        self.values[places] = best.values
+        self.score[places] = best.score.where(best.seen.isfinite(), torch.nan)
 
 
 def train_lanes(
@@ -58,59 +68,27 @@ def train_lanes(
         The best epoch of each lane.
     """
     recipe = program.recipe
-    held = bits(rows, ~keep)
-    values = rows.clone()
-    values.view(held.dtype).bitwise_and_(held)
-    leaf = values.detach().requires_grad_()
-    flat = FlatParameters(values.view(-1), torch.zeros_like(values).view(-1))
-    moments = start_adam(flat)
-    losses, looks = _losses(program, shapes), vmap(_look(program, shapes))
-    best = _Best.before(values)
-    each = torch.ones_like(best.score)
-
-    def learn(batch: Batch) -> tuple[Tensor, ...]:
-        loss = vmap(losses, in_dims=(0, *batch.axes))
-        with torch.enable_grad():
-            return torch.autograd.grad(
-                loss(leaf, batch.inputs, batch.targets), leaf, each
-            )
-
-    def look() -> tuple[Tensor, ...]:
-        with torch.no_grad():
-            return looks(values)
-
-    pull = None
-    if recipe.l1_decay:
-        # On weights only, as `pull_to_zero` has it.
-        on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
-        pull = torch.cat(on) * recipe.l1_decay
-    signs = moments.spare.view_as(values)
-    if program.steady:
-        look = repeated(look)
-    learners: dict[torch.Size, Step] = {}
-    steps = steps_of(program)
-    for step, batch in enumerate(feed(program, seeds, epochs), start=1):
-        size = batch.inputs.shape
-        if size not in learners:
-            once = partial(learn, batch)
-            learners[size] = repeated(once) if program.steady else once
-        (gradient,) = learners[size]()
-        if pull is not None:
-            gradient.addcmul_(torch.sign(values, out=signs), pull)
-        step_adam(
-            replace(flat, gradients=gradient.reshape(-1)),
-            moments,
-            step=step,
-            learning_rate=recipe.rate(step, epochs * steps),
-            weight_decay=recipe.weight_decay,
-        )
-        values.view(held.dtype).bitwise_and_(held)
-        epoch, rest = divmod(step, steps)
-        if not rest and (enough is not None or recipe.looks(epoch, epochs)):
-            best.take(values, *look(), enough=enough)
-            if enough is not None and bool((best.score >= enough).all()):
+    samples = Feed(program, seeds, epochs)
+    lanes, places = _Lanes.start(program, shapes, rows, keep), torch.arange(len(rows))
+    made = Trained(torch.empty_like(rows), rows.new_empty(len(rows)))
+    for step, batch in enumerate(samples, start=1):
+        lanes.step(batch, step, epochs * samples.steps)
+        epoch, rest = divmod(step, samples.steps)
+        if rest or (enough is None and not recipe.looks(epoch, epochs)):
+            continue
+        lanes.look(enough)
+        if enough is None:
+            continue
+        going = lanes.best.below(enough)
+        if 2 * going.sum() <= len(going):
+            # What is noted for a step is noted anew for fewer lanes, so not for each.
+            made.put(places, lanes.best)
+            if not going.any():
                 break
-    return Trained(best.values, best.score.where(best.seen.isfinite(), torch.nan))
+            lanes, places = lanes.those(going), places[going]
+            samples.keep(going)
+    made.put(places, lanes.best)
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +113,11 @@ class _Best:
         zeros = values.new_zeros(len(values))
         return cls(values.clone(), zeros - torch.inf, zeros, zeros.clone())
 
+    def below(self, enough: float) -> Bool[Tensor, " lane"]:
+        """Tell which lanes are not good enough yet."""
+        # In single precision 0.9 would be reached by a little less.
+        return self.score.double() < enough
+
     def take(
         self, values: Tensor, loss: Tensor, score: Tensor, *, enough: float | None
     ) -> None:
@@ -142,13 +125,114 @@ class _Best:
         wins = (score == self.score) & (loss <= self.loss) | (score > self.score)
         if enough is not None:
             # What goes on after a lane's own end is nothing to it.
-            going = self.score < enough
+            going = self.below(enough)
             wins &= going
             loss = loss.where(going, 0)
         torch.where(wins[:, None], values, self.values, out=self.values)
         torch.where(wins, score, self.score, out=self.score)
         torch.where(wins, loss, self.loss, out=self.loss)
         self.seen.add_(loss)
+
+
+class _Lanes:
+    """Networks that are trained together.
+
+    Attributes:
+        best: The best epoch of each.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        shapes: Sequence[tuple[int, ...]],
+        values: Tensor,
+        held: Tensor,
+        moments: Moments,
+        best: _Best,
+    ) -> None:
+        self.best = best
+        self._program, self._shapes = program, shapes
+        self._values, self._held, self._moments = values, held, moments
+        self._leaf = values.detach().requires_grad_()
+        self._each = torch.ones_like(best.score)
+        self._losses, self._looks = (
+            _losses(program, shapes),
+            vmap(_look(program, shapes)),
+        )
+        self._learners: dict[torch.Size, Step] = {}
+        self._looker = self._again(self._seen)
+        # On weights only, as `pull_to_zero` has it.
+        on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
+        self._pull = torch.cat(on) * program.recipe.l1_decay
+
+    @classmethod
+    def start(
+        cls,
+        program: Program,
+        shapes: Sequence[tuple[int, ...]],
+        rows: Tensor,
+        keep: Tensor,
+    ) -> "_Lanes":
+        """Begin a training with a fresh optimizer."""
+        values, held = rows.clone(), bits(rows, ~keep)
+        values.view(held.dtype).bitwise_and_(held)
+        flat = FlatParameters(values.view(-1), torch.zeros_like(values).view(-1))
+        best = _Best.before(values)
+        return cls(program, shapes, values, held, start_adam(flat), best)
+
+    def those(self, lanes: Bool[Tensor, " lane"]) -> "_Lanes":
+        """Give some of the lanes as they are now."""
+
+        def part(x: Tensor) -> Tensor:
+            return x.view_as(self._values)[lanes].view(-1)
+
+        moments, best = self._moments, self.best
+        return _Lanes(
+            self._program,
+            self._shapes,
+            self._values[lanes],
+            self._held[lanes],
+            Moments(part(moments.first), part(moments.second), part(moments.spare)),
+            _Best(*[x[lanes] for x in (best.values, best.score, best.loss, best.seen)]),
+        )
+
+    def step(self, batch: Batch, step: int, steps: int) -> None:
+        """Make a step of Adam, the first of which is 1."""
+        recipe, size = self._program.recipe, batch.inputs.shape
+        if size not in self._learners:
+            self._learners[size] = self._again(partial(self._learn, batch))
+        (gradient,) = self._learners[size]()
+        if recipe.l1_decay:
+            signs = self._moments.spare.view_as(self._values)
+            gradient.addcmul_(torch.sign(self._values, out=signs), self._pull)
+        step_adam(
+            FlatParameters(self._values.view(-1), gradient.reshape(-1)),
+            self._moments,
+            step=step,
+            learning_rate=recipe.rate(step, steps),
+            weight_decay=recipe.weight_decay,
+        )
+        self._values.view(self._held.dtype).bitwise_and_(self._held)
+
+    def look(self, enough: float | None) -> None:
+        """Take over the lanes for which this epoch is the best so far."""
+        self.best.take(self._values, *self._looker(), enough=enough)
+
+    def _again(self, step: Step) -> Step:
+        """Let a step be repeated, if it can be."""
+        return repeated(step) if self._program.steady else step
+
+    def _learn(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Give the gradient of each lane's loss."""
+        losses = vmap(self._losses, in_dims=(0, *batch.axes))
+        with torch.enable_grad():
+            found = losses(self._leaf, batch.inputs, batch.targets)
+            return torch.autograd.grad(found, self._leaf, self._each)
+
+    def _seen(self) -> tuple[Tensor, ...]:
+        """Give each lane's loss and score on clean samples."""
+        with torch.no_grad():
+            return self._looks(self._values)
 
 
 def _losses(
