@@ -50,6 +50,10 @@ def start(size):
 def main():
     # Small networks are slower when they are shared among threads.
     torch.set_num_threads(1)
+    # Loads what is loaded once.
+    task = sp.tasks.get("4,1,4")
+    build = sp.tasks.StartNetworks(task, (12,))
+    sp.sweep(build, sp.tasks.learning(task), **GRID)
     print(f"{'':8} {'turns are':22} {'together':>9} {'alone':>9} {'ratio':>7}")
     for size in SIZES:
         build, how, batch, score = start(size)

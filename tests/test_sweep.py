@@ -29,7 +29,7 @@ from sculpt_plugin.errors import (
     ThresholdError,
     TrainError,
 )
-from sculpt_plugin.pruning.lanes import together, walking
+from sculpt_plugin.pruning.lanes import together
 from sculpt_plugin.pruning.lanes.training import train_lanes
 from sculpt_plugin.pruning.sweep import sweep
 from sculpt_plugin.tasks.learning import bit_loss, right_bits
@@ -176,9 +176,10 @@ def test_loss_that_is_neither_mean_nor_sum_is_refused():
 
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_speculation_changes_nothing(one_by_one, monkeypatch):
+    monkeypatch.setattr(together, "_NUMBERS", 2**40)
     found = {}
     for spare in (0, 64, 1000):
-        monkeypatch.setattr(walking, "_SPARE", spare)
+        monkeypatch.setattr(together, "_FREE", spare)
         found[spare] = small(unit_steps=(0.4,), one_by_one=one_by_one)
 
     for one, two, three in zip(*[found[n].runs for n in (0, 64, 1000)], strict=True):

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from sculpt_plugin.pruning.attempts import Plan, next_attempt
-from sculpt_plugin.pruning.lanes import walking
 from sculpt_plugin.pruning.lanes.state import Lane, State, Trial, Tried
 from sculpt_plugin.pruning.lanes.walking import Grid, Known, walk
 from sculpt_plugin.pruning.record import Step
@@ -132,11 +131,10 @@ def told(runs):
 @pytest.mark.parametrize(
     ("holds", "diverges"), [(0.3, 0), (0.6, 0), (0.85, 0), (0.7, 0.05)]
 )
-def test_each_run_ends_as_it_would_alone(spare, holds, diverges, grid, monkeypatch):
-    monkeypatch.setattr(walking, "_SPARE", spare)
+def test_each_run_ends_as_it_would_alone(spare, holds, diverges, grid):
     pretended = Pretended(holds=holds, diverges=diverges, grid=grid)
 
-    runs = walk(grid, pretended.known(), pretended)
+    runs = walk(grid, pretended.known(), pretended, spare=spare)
 
     keys = [(run.seed, run.unit_step, run.edge_step) for run in runs]
     assert keys == [
@@ -154,8 +152,7 @@ def test_each_run_ends_as_it_would_alone(spare, holds, diverges, grid, monkeypat
         assert (run.problem is None) == (problem is None)
 
 
-def test_a_trial_is_trained_once(monkeypatch):
-    monkeypatch.setattr(walking, "_SPARE", 0)
+def test_a_trial_is_trained_once():
     pretended = Pretended()
 
     runs = walk(GRID, pretended.known(), pretended)
@@ -164,8 +161,7 @@ def test_a_trial_is_trained_once(monkeypatch):
     assert len(pretended.tried) < 0.8 * sum(len(run.record) for run in runs)
 
 
-def test_without_spare_lanes_nothing_is_trained_that_no_run_asks_for(monkeypatch):
-    monkeypatch.setattr(walking, "_SPARE", 0)
+def test_without_spare_lanes_nothing_is_trained_that_no_run_asks_for():
     pretended, known = Pretended(), Pretended().known()
 
     runs = walk(GRID, known, pretended)
@@ -190,7 +186,7 @@ def test_walk_that_was_interrupted_goes_on_from_what_is_known(stop_after):
         pass
 
     pretended = Pretended()
-    expected = told(walk(GRID, pretended.known(), pretended))
+    expected = told(walk(GRID, pretended.known(), pretended, spare=64))
     rounds = 0
 
     def stop(trials):
@@ -201,9 +197,9 @@ def test_walk_that_was_interrupted_goes_on_from_what_is_known(stop_after):
 
     known = pretended.known()
     with pytest.raises(Stop):
-        walk(GRID, known, pretended, on_round=stop)
+        walk(GRID, known, pretended, spare=64, on_round=stop)
     second = Pretended()
-    found = walk(GRID, known, second)
+    found = walk(GRID, known, second, spare=64)
 
     assert told(found) == expected
     assert len(pretended.tried) > len(second.tried)
@@ -211,12 +207,12 @@ def test_walk_that_was_interrupted_goes_on_from_what_is_known(stop_after):
 
 def test_finished_walk_tries_nothing_again():
     pretended, known = Pretended(), Pretended().known()
-    expected = walk(GRID, known, pretended)
+    expected = walk(GRID, known, pretended, spare=64)
 
     def unexpected(lanes):
         raise AssertionError("trained again")
 
-    assert told(walk(GRID, known, unexpected)) == told(expected)
+    assert told(walk(GRID, known, unexpected, spare=64)) == told(expected)
 
 
 def test_networks_that_no_run_comes_back_to_are_dropped():
@@ -227,13 +223,13 @@ def test_networks_that_no_run_comes_back_to_are_dropped():
         nonlocal most
         most = max(most, len(known.states))
 
-    walk(GRID, known, pretended, on_round=look)
+    walk(GRID, known, pretended, spare=64, on_round=look)
 
     accepted = sum(o.state is not None for o in known.outcomes.values())
     assert most < accepted / 2
 
 
-def test_run_that_lags_behind_finds_the_networks_that_another_has_left(monkeypatch):
+def test_run_that_lags_behind_finds_the_networks_that_another_has_left():
     """Both go over 2 and 4 units; then the first tries 7 and the second 6."""
 
     def up_to_three_more(lanes):
@@ -250,7 +246,6 @@ def test_run_that_lags_behind_finds_the_networks_that_another_has_left(monkeypat
     def gone_before(lane):
         return (GRID.edge_total - lane.state.edge_count) // 4
 
-    monkeypatch.setattr(walking, "_SPARE", 0)
     grid = replace(
         GRID, unit_steps=(0.06, 0.79), edge_steps=(0.1,), unit_total=41, unit_limit=40
     )

@@ -35,6 +35,7 @@ from sculpt_plugin.pruning.lanes.state import Trial, Tried
 from sculpt_plugin.pruning.lanes.together import (
     prepare_together,
     runs_narrow,
+    spare_lanes,
     try_together,
 )
 from sculpt_plugin.pruning.lanes.walking import Grid, Known, Try, walk
@@ -239,7 +240,9 @@ def _walk_part(
     models = [build(seed).cpu() for seed in part.seeds]
     coupling = couple(models[0], recipe.inputs)
     layout = lay_out(models[0], coupling)
-    prepare, attempt = _backend(models, recipe, coupling, layout, part.seeds, lanes)
+    prepare, attempt, spare = _backend(
+        models, recipe, coupling, layout, part.seeds, lanes
+    )
     grid = Grid(
         part.seeds,
         part.unit_steps,
@@ -267,7 +270,14 @@ def _walk_part(
                 known.note(trial, made, min_score=part.min_score, seconds=seconds)
                 known.states.setdefault(trial.parent, made.state)
             journal.add(trials)
-        runs = walk(grid, known, attempt, on_round=journal.add, on_progress=on_progress)
+        runs = walk(
+            grid,
+            known,
+            attempt,
+            spare=spare,
+            on_round=journal.add,
+            on_progress=on_progress,
+        )
         journal.close()
     return runs
 
@@ -279,14 +289,15 @@ def _backend(
     layout: Layout,
     seeds: Sequence[int],
     lanes: bool,
-) -> tuple[Callable[[], list[Tried]], Try]:
-    """Give what prepares the dense networks and what tries lanes."""
+) -> tuple[Callable[[], list[Tried]], Try, int]:
+    """Give what prepares the dense networks, what tries lanes, and its spare lanes."""
     model = models[0]
     if not lanes or recipe.bf16:
         recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
         return (
             partial(alone.prepare_alone, layout, list(recipes.values()), models),
             partial(alone.try_alone, model, coupling, layout, recipes),
+            0,
         )
     check_lanes(model, coupling)
     made = program(model, recipe)
@@ -296,6 +307,7 @@ def _backend(
     return (
         partial(prepare_together, made, layout, models, seeds),
         partial(try_together, made, layout, narrow=narrow),
+        spare_lanes(made, layout),
     )
 
 

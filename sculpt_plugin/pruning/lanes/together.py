@@ -18,6 +18,9 @@ from sculpt_plugin.pruning.lanes.training import Trained, train_lanes
 _BYTES = 2**30
 """How much memory the lanes that are trained together may need."""
 
+_FREE, _NUMBERS = 24, 2**17
+"""Up to so many lanes, of so many numbers in all, a step costs what one lane's does."""
+
 
 def prepare_together(
     program: Program, layout: Layout, models: Sequence[nn.Module], seeds: Sequence[int]
@@ -91,6 +94,13 @@ def runs_narrow(program: Program, layout: Layout) -> bool:
     return found.shape == expected.shape and torch.allclose(
         found, expected, rtol=1e-3, atol=1e-5
     )
+
+
+def spare_lanes(program: Program, layout: Layout) -> int:
+    """Say up to how many lanes a step costs hardly more than with one."""
+    recipe = program.recipe
+    learned = _saved(program, layout, recipe.inputs[: recipe.batch_size])
+    return min(_FREE, _NUMBERS // (learned + layout.size))
 
 
 def _try(

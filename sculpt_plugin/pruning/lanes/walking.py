@@ -18,10 +18,6 @@ from sculpt_plugin.pruning.record import Step
 Try = Callable[[Sequence[Lane]], Sequence[Tried]]
 """Trains lanes, and says what became of each."""
 
-_SPARE = 64
-"""A round of fewer lanes also tries what would follow a failure: a step of a small
-batch costs the same, and there are fewer rounds."""
-
 
 @dataclass(frozen=True, eq=False)
 class Known:
@@ -122,6 +118,7 @@ def walk(
     known: Known,
     attempt: Try,
     *,
+    spare: int = 0,
     on_round: Callable[[Sequence[Trial]], None] = lambda trials: None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> list[Run]:
@@ -132,6 +129,8 @@ def walk(
         known: What is known already: at least the dense trial of each seed, on a state
             that has the seed's place in the grid as its number. It is added to.
         attempt: Trains lanes.
+        spare: A round of fewer lanes also tries what would follow a failure, for there
+            are fewer rounds then.
         on_round: Called with the trials of each round once they are known.
         on_progress: Called after each round.
 
@@ -147,7 +146,7 @@ def walk(
         if not waiting:
             break
         known.forget(walker.state for walker in walkers)
-        trials = _round(waiting, known)
+        trials = _round(waiting, known, spare)
         began = time.perf_counter()
         owner = {w.state: w.seed for w in waiting}
         lanes = [Lane(owner[t.parent], known.states[t.parent], *t[1:]) for t in trials]
@@ -226,19 +225,19 @@ def _step(walker: _Walker, trial: Trial, outcome: Outcome) -> Step:
     )
 
 
-def _round(waiting: Sequence[_Walker], known: Known) -> list[Trial]:
+def _round(waiting: Sequence[_Walker], known: Known, spare: int) -> list[Trial]:
     """Choose what to try next: units first, so that edges find narrow networks."""
     in_units = [w for w in waiting if w.attempt and w.attempt.stage == "units"]
     chosen = in_units or list(waiting)
     trials = dict.fromkeys(w.trial for w in chosen if w.trial)
     ahead = [_after_failures(walker) for walker in chosen]
-    while ahead and len(trials) < _SPARE:
+    while ahead and len(trials) < spare:
         still = []
         for following in ahead:
             trial = next(following, None)
             if trial is not None:
                 still.append(following)
-                if trial not in known.outcomes and len(trials) < _SPARE:
+                if trial not in known.outcomes and len(trials) < spare:
                     trials[trial] = None
         ahead = still
     return list(trials)
