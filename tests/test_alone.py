@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_sweep import OnTask, for_task, sculpted_alone, timeless
+from tiny_sweep import Kind, OnTask, differences, for_task, sculpted_alone, timeless
+from torch import nn
 
 from sculpt_plugin.errors import CheckpointError, ThresholdError
 from sculpt_plugin.pruning.sweep import sweep
+from sculpt_plugin.training.recipe import Recipe
 
 START = OnTask()
 STEPS = {"unit_steps": (0.4,), "edge_steps": (0.2,)}
@@ -63,3 +65,30 @@ def test_sweep_of_mini_batches_goes_on_in_its_folder_and_in_no_other(tmp_path):
         assert torch.equal(one.network.values, other.network.values)
     with pytest.raises(CheckpointError, match="there batch_size is 8, here"):
         sweep(START, paced(PACES[1]), seeds=(1,), checkpoint=tmp_path, **STEPS)
+
+
+@pytest.mark.parametrize("pace", [{}, *PACES[:3]])
+def test_classes_are_learned_at_any_pace(pace):
+    source = torch.Generator().manual_seed(0)
+    inputs = torch.randn(60, 4, generator=source, dtype=torch.float64)
+    classes = (inputs[:, :2] > 0).sum(1)
+    recipe = Recipe(
+        inputs, classes, nn.functional.cross_entropy, right_classes,
+        first_epochs=80, epochs=6, learning_rate=0.05, **pace,
+    )  # fmt: skip
+    build = Kind(Classes)
+
+    found = sweep(build, recipe, seeds=(0, 1), min_score=0.8, **STEPS)
+
+    assert not differences(found, build, recipe, digits=8, min_score=0.8)
+
+
+class Classes(nn.Sequential):
+    """Three classes of four numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 3))
+
+
+def right_classes(outputs, classes):
+    return (outputs.argmax(1) == classes).double().mean()

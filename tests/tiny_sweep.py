@@ -211,7 +211,9 @@ def for_task(start: OnTask, **changes) -> Recipe:
     return replace(recipe, inputs=inputs, targets=targets, weight_decay=1.5e-3)
 
 
-def sculpted_alone(build, recipe: Recipe, run: Run, **search) -> Sculpture:
+def sculpted_alone(
+    build, recipe: Recipe, run: Run, *, min_score: float = 1.0, **search
+) -> Sculpture:
     """Do one run of a sweep by `sculpt`."""
     model = build(run.seed)
     recipe = replace(recipe, seed=run.seed)
@@ -223,7 +225,7 @@ def sculpted_alone(build, recipe: Recipe, run: Run, **search) -> Sculpture:
         evaluate=recipe.evaluate,
         batches=recipe.batches,
         loss=recipe.loss,
-        min_score=1.0,
+        min_score=min_score,
         units=run.unit_step,
         edges=run.edge_step,
         seed=run.seed,

@@ -18,7 +18,7 @@ Samples = tuple[Tensor, Tensor]
 """Inputs and targets, one row per sample."""
 
 _BANK = 2**26
-"""Samples of more numbers than this are drawn anew instead of kept."""
+"""Of the samples that are drawn so many numbers are kept; others are drawn anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +65,8 @@ class Program:
             return self._bank[key]
         source = torch.Generator().manual_seed(seed)
         drawn = (self._epoch(source) for _ in range(epochs))
-        recipe = self.recipe
-        if epochs * (recipe.inputs.numel() + recipe.targets.numel()) <= _BANK:
+        numbers = self.recipe.inputs.numel() + self.recipe.targets.numel()
+        if (epochs + sum(kept for _, kept in self._bank)) * numbers <= _BANK:
             self._bank[key] = drawn = list(drawn)
         return drawn
 

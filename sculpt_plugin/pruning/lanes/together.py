@@ -19,7 +19,7 @@ _BYTES = 2**30
 """How much memory the lanes that are trained together may need."""
 
 _FREE, _NUMBERS = 24, 2**17
-"""Up to so many lanes, of so many numbers in all, a step costs what one lane's does."""
+"""A step of so many lanes, of so many numbers in all, costs hardly more than of one."""
 
 
 def prepare_together(

@@ -155,10 +155,8 @@ class _Lanes:
         self._values, self._held, self._moments = values, held, moments
         self._leaf = values.detach().requires_grad_()
         self._each = torch.ones_like(best.score)
-        self._losses, self._looks = (
-            _losses(program, shapes),
-            vmap(_look(program, shapes)),
-        )
+        self._losses = _losses(program, shapes)
+        self._looks = vmap(_look(program, shapes))
         self._learners: dict[torch.Size, Step] = {}
         self._looker = self._again(self._seen)
         # On weights only, as `pull_to_zero` has it.
