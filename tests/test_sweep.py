@@ -29,6 +29,7 @@ from sculpt_plugin.errors import (
     ThresholdError,
     TrainError,
 )
+from sculpt_plugin.pruning import sweep as module
 from sculpt_plugin.pruning.lanes import together
 from sculpt_plugin.pruning.lanes.training import train_lanes
 from sculpt_plugin.pruning.sweep import sweep
@@ -176,7 +177,6 @@ def test_loss_that_is_neither_mean_nor_sum_is_refused():
 
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_speculation_changes_nothing(one_by_one, monkeypatch):
-    monkeypatch.setattr(together, "_NUMBERS", 2**40)
     found = {}
     for spare in (0, 64, 1000):
         monkeypatch.setattr(together, "_FREE", spare)
@@ -186,6 +186,38 @@ def test_speculation_changes_nothing(one_by_one, monkeypatch):
         assert timeless(one.record) == timeless(two.record) == timeless(three.record)
         assert torch.equal(one.network.keep, two.network.keep)
         assert torch.equal(one.network.keep, three.network.keep)
+
+
+def test_lanes_are_spared_where_they_cost_much(monkeypatch):
+    tried, walk = [], module.walk
+
+    def watched(*arguments, spare, **how):
+        tried.append(spare)
+        return walk(*arguments, spare=spare, **how)
+
+    monkeypatch.setattr(module, "walk", watched)
+    batches = replace(for_task(START), batch_size=8)
+    wide = replace(START, hidden=(300,))
+
+    small()
+    small(recipe=batches)
+    small(wide, recipe=replace(for_task(wide), batch_size=8))
+    small(lanes=False)
+
+    assert tried[0] == tried[1] == 64
+    assert 1 < tried[2] < 64
+    assert tried[3] == 0
+
+
+def test_one_after_the_other_only_what_a_run_asks_for_is_trained(monkeypatch):
+    calls, train = [], Recipe.train
+    monkeypatch.setattr(
+        Recipe, "train", lambda self, model: calls.append(model) or train(self, model)
+    )
+
+    found = small(seeds=(1,), unit_steps=(0.4,), edge_steps=(0.2,), lanes=False)
+
+    assert len(calls) == len(found.runs[0].record) - 1
 
 
 def test_nothing_is_trained_twice(monkeypatch):

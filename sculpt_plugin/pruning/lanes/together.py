@@ -18,7 +18,7 @@ from sculpt_plugin.pruning.lanes.training import Trained, train_lanes
 _BYTES = 2**30
 """How much memory the lanes that are trained together may need."""
 
-_FREE, _NUMBERS = 24, 2**17
+_FREE, _NUMBERS = 64, 2**17
 """A step of so many lanes, of so many numbers in all, costs hardly more than of one."""
 
 
@@ -97,8 +97,11 @@ def runs_narrow(program: Program, layout: Layout) -> bool:
 
 
 def spare_lanes(program: Program, layout: Layout) -> int:
-    """Say up to how many lanes a step costs hardly more than with one."""
+    """Say up to how many lanes a round costs hardly more than with one."""
     recipe = program.recipe
+    if recipe.batch_size is None:
+        # Turns have few steps then, and rounds much beside them.
+        return _FREE
     learned = _saved(program, layout, recipe.inputs[: recipe.batch_size])
     return min(_FREE, _NUMBERS // (learned + layout.size))
 
