@@ -1,5 +1,7 @@
 """Each lane is trained as its network would be trained alone."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -203,3 +205,21 @@ def test_rows_that_are_given_stay_as_they_are():
     )  # fmt: skip
 
     assert torch.equal(rows, before)
+
+
+@pytest.mark.parametrize("changes", [{}, {"noise": 0.1, "batch_size": 4}])
+def test_memory_of_lanes_is_free_once_they_are_trained(changes, monkeypatch):
+    lanes, start = [], _Lanes.start
+
+    def watched(*arguments):
+        made = start(*arguments)
+        lanes.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(_Lanes, "start", watched)
+    gc.disable()
+    try:
+        trained_both_ways(Concat, for_kind(Concat, **changes))
+        assert [lane() for lane in lanes] == [None]
+    finally:
+        gc.enable()

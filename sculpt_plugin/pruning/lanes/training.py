@@ -156,9 +156,9 @@ class _Lanes:
         self._leaf = values.detach().requires_grad_()
         self._each = torch.ones_like(best.score)
         self._losses = _losses(program, shapes)
-        self._looks = vmap(_look(program, shapes))
         self._learners: dict[torch.Size, Step] = {}
-        self._looker = self._again(self._seen)
+        looks = vmap(_look(program, shapes))
+        self._looker = self._again(partial(_seen, looks, values))
         # On weights only, as `pull_to_zero` has it.
         on = [values.new_full(shape, len(shape) > 1).view(-1) for shape in shapes]
         self._pull = torch.cat(on) * program.recipe.l1_decay
@@ -198,7 +198,9 @@ class _Lanes:
         """Make a step of Adam, the first of which is 1."""
         recipe, size = self._program.recipe, batch.inputs.shape
         if size not in self._learners:
-            self._learners[size] = self._again(partial(self._learn, batch))
+            losses = vmap(self._losses, in_dims=(0, *batch.axes))
+            learn = partial(_gradient, losses, self._leaf, batch, self._each)
+            self._learners[size] = self._again(learn)
         (gradient,) = self._learners[size]()
         if recipe.l1_decay:
             signs = self._moments.spare.view_as(self._values)
@@ -220,17 +222,23 @@ class _Lanes:
         """Let a step be repeated, if it can be."""
         return repeated(step) if self._program.steady else step
 
-    def _learn(self, batch: Batch) -> tuple[Tensor, ...]:
-        """Give the gradient of each lane's loss."""
-        losses = vmap(self._losses, in_dims=(0, *batch.axes))
-        with torch.enable_grad():
-            found = losses(self._leaf, batch.inputs, batch.targets)
-            return torch.autograd.grad(found, self._leaf, self._each)
 
-    def _seen(self) -> tuple[Tensor, ...]:
-        """Give each lane's loss and score on clean samples."""
-        with torch.no_grad():
-            return self._looks(self._values)
+# No methods: steps that know their lanes would keep each other's memory.
+def _gradient(
+    losses: Callable[..., Tensor], leaf: Tensor, batch: Batch, each: Tensor
+) -> tuple[Tensor, ...]:
+    """Give the gradient of each lane's loss."""
+    with torch.enable_grad():
+        found = losses(leaf, batch.inputs, batch.targets)
+        return torch.autograd.grad(found, leaf, each)
+
+
+def _seen(
+    looks: Callable[[Tensor], tuple[Tensor, ...]], values: Tensor
+) -> tuple[Tensor, ...]:
+    """Give each lane's loss and score on clean samples."""
+    with torch.no_grad():
+        return looks(values)
 
 
 def _losses(
