@@ -17,9 +17,10 @@ from sculpt_plugin.reproducing.digit_results import (
     PAPER_OUTPUTS,
     DigitRow,
 )
+from sculpt_plugin.reproducing.printed import printed
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 _TITLES = (
     "task",
@@ -35,6 +36,25 @@ _TITLES = (
     "sparsest",
     "seconds",
 )
+_IN_TERMINAL = {
+    "what is found": (
+        "hidden layers",
+        "inputs",
+        "outputs",
+        "middle",
+        "by vote",
+        "pixels on their side",
+    ),
+    "what is left": (
+        "hidden layers",
+        "networks",
+        "dense score",
+        "density, mean",
+        "sparsest",
+        "seconds",
+    ),
+}
+"""In one table they would be cut."""
 
 
 def digits_to_json(rows: Sequence[DigitRow]) -> str:
@@ -94,14 +114,18 @@ def digits_to_markdown(rows: Sequence[DigitRow], *, command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def digits_to_terminal(rows: Sequence[DigitRow]) -> "Table":
-    """Give the results as a table for rich to print."""
-    from rich.table import Table
+def digits_to_terminal(rows: Sequence[DigitRow]) -> "Group":
+    """Give the results as tables for rich to print: what is found, what it costs."""
+    from rich.console import Group
 
-    table = Table(*_TITLES, box=None, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*_texts(row))
-    return table
+    tables = []
+    for task in dict.fromkeys(row.task for row in rows):
+        texts = [_texts(row) for row in rows if row.task == task]
+        for title, names in _IN_TERMINAL.items():
+            places = [_TITLES.index(name) for name in names]
+            own = [[text[place] for place in places] for text in texts]
+            tables.append(printed(f"{task}, {title}", names, own))
+    return Group(*tables)
 
 
 def _texts(row: DigitRow) -> list[str]:
@@ -122,7 +146,7 @@ def _texts(row: DigitRow) -> list[str]:
         f"{row.density:.3%}",
         _beside(
             f"{row.sparsest:.3%}",
-            f"{100 * PAPER_DENSITY[depth]:g} %" if widest else None,
+            f"{100 * PAPER_DENSITY[depth]:g}%" if widest else None,
         ),
         f"{row.seconds:.0f}",
     ]

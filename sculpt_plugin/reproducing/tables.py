@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sculpt_plugin import store
 from sculpt_plugin.analysis.modules import Method
 from sculpt_plugin.reproducing.experiments import EXPERIMENTS
+from sculpt_plugin.reproducing.printed import printed
 from sculpt_plugin.reproducing.reproduce import FORMAT
 from sculpt_plugin.reproducing.results import DensityRow, JudgedCell, Results, Row
 from sculpt_plugin.reproducing.summary import (
@@ -23,7 +24,6 @@ from sculpt_plugin.reproducing.verdicts import Voice
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
 
 _COLUMNS: tuple[Voice, ...] = ("single", "typical", "consensus", "all seeds")
 """Who has a column in the tables; the others are summed up only."""
@@ -248,31 +248,12 @@ def to_terminal(results: Results) -> "Group":
     for family, rows in _by_family(results.rows).items():
         for method in _methods(results):
             texts = [_texts(row, method) for row in rows]
-            tables.append(_table(f"{family}, {method}", _TITLES, texts))
+            tables.append(printed(f"{family}, {method}", _TITLES, texts))
     densities = map(_density, _narrowest(results.densities))
-    tables.append(_table("densities", _DENSITY_TITLES, densities))
+    tables.append(printed("densities", _DENSITY_TITLES, densities))
     count, sums = summaries(results)
     for method in _methods(results):
         titles = ["", *summary_titles(count)]
         own = [[s.voice, *summary_texts(s)] for s in sums if s.method == method]
-        tables.append(_table(f"in all, {method}", titles, own))
+        tables.append(printed(f"in all, {method}", titles, own))
     return Group(*tables)
-
-
-def _table(title: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
-    """A table for a terminal, whose first column is never cut."""
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    first, *others = titles
-    table = Table(
-        Column(first, no_wrap=True),
-        *others,
-        title=f"\n[bold]{title}",
-        title_justify="left",
-        box=None,
-        padding=(0, 2, 0, 0),
-    )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
