@@ -22,8 +22,8 @@ def printed(
 
     rows = list(rows)
     columns = [
-        Column(title, min_width=max((len(row[place]) for row in rows), default=0))
-        for place, title in enumerate(titles)
+        Column(name, min_width=max((len(row[place]) for row in rows), default=0))
+        for place, name in enumerate(titles)
     ]
     table = Table(
         *columns,
