@@ -5,9 +5,14 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 # Tests run side by side: more threads each would only get in the way.
 torch.set_num_threads(1)
+
+# A busy machine makes no test wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from sculpt_plugin.inputs import call, flat_tensors
 from sculpt_plugin.pruning.masks import apply
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 @given(networks())
 def test_a_dense_network_under_the_masks_computes_what_the_pruned_one_does(
     model: Drawn,

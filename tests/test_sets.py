@@ -52,7 +52,7 @@ def test_junction_units_are_numbered_in_the_order_of_their_columns() -> None:
     assert sets.junctions[0].members[0].tolist() == [6, 7, 8]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(
     st.lists(
         st.tuples(st.sampled_from("ju"), st.lists(st.integers(0, 30), min_size=4)),

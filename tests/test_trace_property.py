@@ -29,7 +29,7 @@ def check_edges(model: Drawn) -> None:
         assert names_of(traced.graph, expected & ~found) == [], "edge, and no change"
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(networks(EXACT_MOVES))
 def test_the_edges_of_random_networks_are_what_noise_on_a_unit_changes(
     model: Drawn,
@@ -38,7 +38,7 @@ def test_the_edges_of_random_networks_are_what_noise_on_a_unit_changes(
 
 
 @pytest.mark.parametrize("move", sorted(set(EXACT_MOVES), key=EXACT_MOVES.index))
-@settings(deadline=None, derandomize=True, max_examples=5)
+@settings(derandomize=True, max_examples=5)
 @given(data=st.data())
 def test_so_are_the_edges_of_every_kind_of_step(
     move: Callable[[Builder], None], data: st.DataObject
@@ -47,7 +47,7 @@ def test_so_are_the_edges_of_every_kind_of_step(
     check_edges(data.draw(networks(moves, most=6)))
 
 
-@settings(deadline=None, derandomize=True, max_examples=10)
+@settings(derandomize=True, max_examples=10)
 @given(networks(MOVES, most=8))
 def test_the_self_check_of_random_networks_misses_nothing(model: Drawn) -> None:
     found = read(model, model.example, verify=True).coverage["verified"]

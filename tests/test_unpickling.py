@@ -31,7 +31,7 @@ PLAIN = some.recursive(
 
 
 # In protocols 0 to 2, bytes are made by a call.
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(value=PLAIN, protocol=some.sampled_from([3, 4, 5]))
 def test_plain_data_are_read_as_python_reads_them(value: Any, protocol: int) -> None:
     assert unpickle(BytesIO(pickle.dumps(value, protocol))) == value
