@@ -34,8 +34,8 @@ from sculpt_plugin.pruning.lanes.sensing import unit_scores
 from sculpt_plugin.pruning.lanes.state import Trial, Tried
 from sculpt_plugin.pruning.lanes.together import (
     prepare_together,
+    room_for,
     runs_narrow,
-    spare_lanes,
     try_together,
 )
 from sculpt_plugin.pruning.lanes.walking import Grid, Known, Try, walk
@@ -304,10 +304,11 @@ def _backend(
     # A model whose units cannot be watched is refused before anything is trained.
     unit_scores(made, layout, alone.row_of(model)[None])
     narrow = runs_narrow(made, layout)
+    room = room_for(made, layout)
     return (
-        partial(prepare_together, made, layout, models, seeds),
-        partial(try_together, made, layout, narrow=narrow),
-        spare_lanes(made, layout),
+        partial(prepare_together, made, layout, models, seeds, most=room.most),
+        partial(try_together, made, layout, narrow=narrow, most=room.most),
+        room.spare,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,12 @@ _FREE, _NUMBERS = 64, 2**17
 
 
 def prepare_together(
-    program: Program, layout: Layout, models: Sequence[nn.Module], seeds: Sequence[int]
+    program: Program,
+    layout: Layout,
+    models: Sequence[nn.Module],
+    seeds: Sequence[int],
+    *,
+    most: int,
 ) -> list[Tried]:
     """Train the dense networks for the first time, all of them together."""
     program = replace(program, recipe=program.recipe.unpenalised())
@@ -33,7 +39,7 @@ def prepare_together(
     keep = torch.ones_like(rows, dtype=torch.bool)
     alive = torch.ones(len(rows), layout.unit_count, dtype=torch.bool)
     tried = []
-    for part in _parts(program, layout, len(rows)):
+    for part in _parts(len(rows), most):
         trained = train_lanes(
             program,
             rows[part],
@@ -47,7 +53,12 @@ def prepare_together(
 
 
 def try_together(
-    program: Program, layout: Layout, lanes: Sequence[Lane], *, narrow: bool
+    program: Program,
+    layout: Layout,
+    lanes: Sequence[Lane],
+    *,
+    narrow: bool,
+    most: int,
 ) -> list[Tried]:
     """Try lanes together: remove what they name, train, and score.
 
@@ -56,12 +67,13 @@ def try_together(
         layout: Where everything lies.
         lanes: What to try.
         narrow: Whether the model also runs with narrower layers.
+        most: How many lanes fit the memory.
 
     Returns:
         What became of each lane, in their order.
     """
     tried = []
-    for part in _parts(program, layout, len(lanes)):
+    for part in _parts(len(lanes), most):
         tried += _try(program, layout, lanes[part], narrow)
     return tried
 
@@ -96,14 +108,32 @@ def runs_narrow(program: Program, layout: Layout) -> bool:
     )
 
 
-def spare_lanes(program: Program, layout: Layout) -> int:
-    """Say up to how many lanes a round costs hardly more than with one."""
+class Room(NamedTuple):
+    """How many lanes there is room for.
+
+    Attributes:
+        most: So many may be trained together, for their memory.
+        spare: Up to so many a round costs hardly more than with one.
+    """
+
+    most: int
+    spare: int
+
+
+def room_for(program: Program, layout: Layout) -> Room:
+    """Say how many lanes there is room for."""
     recipe = program.recipe
-    if recipe.batch_size is None:
-        # Turns have few steps then, and rounds much beside them.
-        return _FREE
+    clean, _ = recipe.checked_on
     learned = _saved(program, layout, recipe.inputs[: recipe.batch_size])
-    return min(_FREE, _NUMBERS // (learned + layout.size))
+    looked = _saved(program, layout, clean)
+    # Forward and backward hold about three times what is saved, a look at clean samples
+    # as much; a row has its gradient, moments, masks and best epoch.
+    need = (3 * learned + looked + 10 * layout.size) * clean.element_size()
+    spare = _FREE
+    # With whole data turns have few steps, and rounds much beside them.
+    if recipe.batch_size is not None:
+        spare = min(_FREE, _NUMBERS // (learned + layout.size))
+    return Room(max(1, _BYTES // max(1, need)), spare)
 
 
 def _try(
@@ -175,17 +205,9 @@ def _scores(program: Program, layout: Layout, lanes: Sequence[Lane]) -> Tensor:
     return scores[[place[id(lane.state)] for lane in lanes]]
 
 
-def _parts(program: Program, layout: Layout, count: int) -> list[slice]:
+def _parts(count: int, most: int) -> list[slice]:
     """Cut lanes into parts that fit the memory."""
-    recipe = program.recipe
-    clean, _ = recipe.checked_on
-    learned = _saved(program, layout, recipe.inputs[: recipe.batch_size])
-    looked = _saved(program, layout, clean)
-    # Forward and backward hold about three times what is saved, a look at clean samples
-    # as much; a row has its gradient, moments, masks and best epoch.
-    need = (3 * learned + looked + 10 * layout.size) * clean.element_size()
-    size = max(1, _BYTES // max(1, need))
-    return [slice(start, start + size) for start in range(0, count, size)]
+    return [slice(start, start + most) for start in range(0, count, most)]
 
 
 def _saved(program: Program, layout: Layout, inputs: Tensor) -> int:
