@@ -74,7 +74,7 @@ def next_attempt(
         tried[step.stage].append(step)
     if not tried["dense"]:
         return Attempt("dense", 0)
-    if plan.units is not None:
+    if plan.units is not None and not tried["retrain"]:
         attempts = [(step.removed, step.accepted) for step in tried["units"]]
         count = next_count(
             plan.units,
@@ -85,10 +85,10 @@ def next_attempt(
         )
         if count is not None:
             return Attempt("units", count)
+        if plan.edges is not None:
+            return Attempt("retrain", edges_gone)
     if plan.edges is None:
         return None
-    if plan.units is not None and not tried["retrain"]:
-        return Attempt("retrain", edges_gone)
     if tried["edges"] and record[-1].stage == "retrain":
         return None
     start = tried["retrain"][0].removed if tried["retrain"] else 0

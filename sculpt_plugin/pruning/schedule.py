@@ -1,5 +1,6 @@
 """How much to remove next: a pure function of what was tried so far."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -142,7 +143,7 @@ def next_count(
         return None
     if step is not None:
         return min(accepted + step, limit)
-    return min(next(count for count in counts if count > accepted), limit)
+    return min(counts[bisect_right(counts, accepted)], limit)
 
 
 def last_count(schedule: Schedule, *, total: int) -> int:
