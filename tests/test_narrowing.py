@@ -6,6 +6,7 @@ from networks import Concat
 from tiny_sweep import Added, Image, Kind, Normed, OnTask, Scaled, for_kind, for_task
 
 from sculpt_plugin.coupling import couple
+from sculpt_plugin.pruning.lanes.alone import row_of
 from sculpt_plugin.pruning.lanes.layout import cut, lay_out
 from sculpt_plugin.pruning.lanes.narrowing import narrowed
 from sculpt_plugin.pruning.lanes.program import program
@@ -63,7 +64,10 @@ def test_layers_are_as_wide_as_the_lane_with_most_units_needs():
     [(Image, True), (Added, True), (Concat, True), (Normed, False), (Scaled, False)],
 )
 def test_model_that_knows_its_width_is_not_narrowed(kind, runs):
-    assert runs_narrow(*laid_out(kind)) is runs
+    made, layout = laid_out(kind)
+    row = row_of(Kind(kind)(0))
+
+    assert runs_narrow(made, layout, row) is runs
 
 
 def test_silent_layers_do_not_hide_that_a_model_knows_its_width():
@@ -74,4 +78,4 @@ def test_silent_layers_do_not_hide_that_a_model_knows_its_width():
     model.hidden = torch.nn.Linear(6, 8, bias=False).double()
     layout = lay_out(model, couple(model, recipe.inputs))
 
-    assert not runs_narrow(program(model, recipe), layout)
+    assert not runs_narrow(program(model, recipe), layout, row_of(model))

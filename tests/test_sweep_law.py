@@ -10,6 +10,7 @@ from tiny_sweep import (
     Image,
     Kind,
     OnTask,
+    Tokens,
     differences,
     for_kind,
     for_task,
@@ -57,6 +58,16 @@ def test_each_run_of_any_kind_is_what_sculpt_gives_alone(kind, noise):
 
     # In the weights rounding grows: a noisy convolution gets to 1e-6.
     assert not differences(found, build, recipe, digits=4)
+
+
+def test_each_run_over_whole_numbers_is_what_sculpt_gives_alone():
+    build = Kind(Tokens)
+    tokens = torch.randint(5, (10, 4), generator=torch.Generator().manual_seed(0))
+    recipe = replace(for_kind(Tokens, noise=0.0), inputs=tokens)
+
+    found = sweep(build, recipe, seeds=(1, 2), unit_steps=(0.3,), edge_steps=(0.1,))
+
+    assert not differences(found, build, recipe, digits=10)
 
 
 @pytest.mark.parametrize("start", STARTS[:2], ids=str)

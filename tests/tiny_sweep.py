@@ -44,6 +44,21 @@ class Image(nn.Sequential):
         )
 
 
+class Tokens(nn.Sequential):
+    """Four words out of five, each of which has a vector."""
+
+    shape = (4,)
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Embedding(5, 3),
+            nn.Flatten(),
+            nn.Linear(12, 6),
+            nn.ReLU(),
+            nn.Linear(6, 3),
+        )
+
+
 class Added(nn.Module):
     """Two convolutions that are added, without a norm."""
 

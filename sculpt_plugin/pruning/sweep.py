@@ -302,9 +302,10 @@ def _backend(
     check_lanes(model, coupling)
     made = program(model, recipe)
     # A model whose units cannot be watched is refused before anything is trained.
-    unit_scores(made, layout, alone.row_of(model)[None])
-    narrow = runs_narrow(made, layout)
-    room = room_for(made, layout)
+    row = alone.row_of(model)
+    unit_scores(made, layout, row[None])
+    narrow = runs_narrow(made, layout, row)
+    room = room_for(made, layout, row)
     return (
         partial(prepare_together, made, layout, models, seeds, most=room.most),
         partial(try_together, made, layout, narrow=narrow, most=room.most),

@@ -35,9 +35,7 @@ def unit_scores(
     recipe = program.recipe
     inputs, targets = recipe.checked_on
     program.shell.eval()
-    gates = torch.ones(
-        len(inputs), layout.unit_count, dtype=inputs.dtype, device=inputs.device
-    )
+    gates = rows.new_ones(len(inputs), layout.unit_count)
 
     def loss(gates: Tensor, row: Tensor) -> Tensor:
         with _gated(program.shell, layout, gates):

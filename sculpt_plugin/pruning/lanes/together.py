@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -78,11 +79,19 @@ def try_together(
     return tried
 
 
-def runs_narrow(program: Program, layout: Layout) -> bool:
+def runs_narrow(program: Program, layout: Layout, row: Float[Tensor, " entry"]) -> bool:
     """Try whether the model also runs when its parameters are cut to live units.
 
     Most layers take their sizes from their parameters. One that has written them down,
     such as a norm or a reshape, does not, and then every lane pays for all its units.
+
+    Args:
+        program: The model and the recipe.
+        layout: Where everything lies.
+        row: The parameters of one network, for their kind of number.
+
+    Returns:
+        Whether it does.
     """
     alive = torch.ones(1, layout.unit_count, dtype=torch.bool)
     for units in layout.unit_slices:
@@ -92,9 +101,7 @@ def runs_narrow(program: Program, layout: Layout) -> bool:
         return False
     # Random numbers, so that hardly any layer is silent.
     source = torch.Generator().manual_seed(0)
-    rows = torch.randn(
-        1, layout.size, generator=source, dtype=program.recipe.inputs.dtype
-    )
+    rows = torch.randn(1, layout.size, generator=source, dtype=row.dtype)
     rows = rows.masked_fill(~layout.kept_by_units(alive), 0)
     inputs = program.recipe.inputs
     with torch.no_grad():
@@ -120,15 +127,24 @@ class Room(NamedTuple):
     spare: int
 
 
-def room_for(program: Program, layout: Layout) -> Room:
-    """Say how many lanes there is room for."""
+def room_for(program: Program, layout: Layout, row: Float[Tensor, " entry"]) -> Room:
+    """Say how many lanes there is room for.
+
+    Args:
+        program: The model and the recipe.
+        layout: Where everything lies.
+        row: The parameters of one network.
+
+    Returns:
+        The room.
+    """
     recipe = program.recipe
     clean, _ = recipe.checked_on
-    learned = _saved(program, layout, recipe.inputs[: recipe.batch_size])
-    looked = _saved(program, layout, clean)
+    learned = _saved(program, layout, row, recipe.inputs[: recipe.batch_size])
+    looked = _saved(program, layout, row, clean)
     # Forward and backward hold about three times what is saved, a look at clean samples
     # as much; a row has its gradient, moments, masks and best epoch.
-    need = (3 * learned + looked + 10 * layout.size) * clean.element_size()
+    need = (3 * learned + looked + 10 * layout.size) * row.element_size()
     spare = _FREE
     # With whole data turns have few steps, and rounds much beside them.
     if recipe.batch_size is not None:
@@ -210,7 +226,7 @@ def _parts(count: int, most: int) -> list[slice]:
     return [slice(start, start + most) for start in range(0, count, most)]
 
 
-def _saved(program: Program, layout: Layout, inputs: Tensor) -> int:
+def _saved(program: Program, layout: Layout, row: Tensor, inputs: Tensor) -> int:
     """Count the numbers that one lane saves for the backward pass."""
     saved = 0
 
@@ -219,7 +235,7 @@ def _saved(program: Program, layout: Layout, inputs: Tensor) -> int:
         saved += x.numel()
         return x
 
-    row = torch.zeros(layout.size, dtype=inputs.dtype, requires_grad=True)
+    leaf = row.clone().requires_grad_()
     with torch.enable_grad(), saved_tensors_hooks(pack, lambda x: x):
-        program.outputs(cut(row, layout.shapes), inputs)
+        program.outputs(cut(leaf, layout.shapes), inputs)
     return saved
