@@ -1,6 +1,7 @@
 """A recipe's mini-batches, and where its trainings end."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -222,6 +223,11 @@ def test_values_of_a_wrong_kind_are_refused(changes, message):
 
     with pytest.raises(DataError, match=message):
         how.__post_init__()
+
+
+def test_noise_on_whole_numbers_is_refused():
+    with pytest.raises(DataError, match=r"noise .* but these are torch\.int64"):
+        replace(recipe(), inputs=INPUTS.long(), noise=0.1)
 
 
 def test_mini_batches_leave_no_gradients_and_the_mode():

@@ -34,6 +34,12 @@ def check_settings(recipe: "Recipe") -> None:
             raise DataError(
                 f"{name} must be a finite number, 0 or more, got {strength!r}."
             )
+    if recipe.noise and not recipe.inputs.is_floating_point():
+        raise DataError(
+            f"noise can be added to floating-point inputs only, but these are "
+            f"{recipe.inputs.dtype}: pass noise=0, or inputs.float() where the model "
+            "takes it."
+        )
     size, enough = recipe.batch_size, recipe.early_accept
     if size is not None and (not isinstance(size, int) or size < 1):
         raise DataError(
