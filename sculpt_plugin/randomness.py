@@ -58,5 +58,8 @@ def seeded(*seeds: int) -> Iterator[None]:
     with kept():
         random.seed(seed)
         np.random.seed(seed)
-        torch.manual_seed(seed)
+        # `torch.manual_seed` would also seed GPUs that are not in use yet, for good.
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(seed)
         yield

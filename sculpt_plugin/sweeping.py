@@ -1,6 +1,7 @@
 """One Boolean task with a whole grid of steps and start networks, all in one folder."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ class SweepFinished:
 
     def to_json(self) -> str:
         """Give the sweep as JSON text."""
-        return json.dumps(self.to_dict(), indent=1)
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
     def __rich__(self) -> "rich.console.RenderableType":
         """Show the typical network of each seed, and what all say together."""
@@ -290,8 +291,8 @@ def _told(run: Run) -> dict[str, Any]:
         "edge_step": _per_cent(run.edge_step),
         "density": run.density,
         "edges": run.network.edge_count,
-        "score": run.score,
-        "turns": len(run.record) - 1,
+        "score": run.score if math.isfinite(run.score) else None,
+        "turns": max(0, len(run.record) - 1),
         "problem": run.problem,
     }
 

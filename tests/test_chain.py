@@ -74,3 +74,11 @@ class Residual(nn.Module):
 )
 def test_other_models_are_not_misread(model):
     assert outputs_alike_in(model) is None
+
+
+def test_units_that_are_read_in_many_places_are_no_plain_chain():
+    layers = [nn.Linear(4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2)]
+    model = nn.Sequential(*layers)
+
+    assert outputs_alike_in(model) is None
+    assert analyze(model, torch.zeros(1, 2, 4)).graph.sizes[-1] == 2

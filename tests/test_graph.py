@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -182,3 +183,29 @@ def test_adjacency_with_zero_entries_is_refused() -> None:
     entries = (np.array([False]), np.array([1]), np.array([0, 1, 1]))
     with pytest.raises(GraphError, match="each edge once and nothing else"):
         graph_of(sparse.csr_array(entries, shape=(2, 2)), [0, 0])
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [[(0.9, 2.9)], [(0, 2, 1, 3)], [(0, 2, 0.5)], [(0, 2), (1,)], [("0", "2")]],
+    ids=str,
+)
+def test_edges_that_are_no_pairs_of_whole_numbers_are_refused(edges):
+    with pytest.raises(GraphError, match=r"pairs \(from, to\) of whole numbers"):
+        # An iterator, which the type checks of the tests leave alone.
+        LayeredGraph.from_edges((2, 2), iter(edges))
+
+
+def test_tensors_serve_as_well_as_arrays():
+    layer = torch.nn.Linear(3, 2)
+    tables = [layer.weight, layer.weight.new_ones(1, 2).bfloat16()]
+
+    graph = LayeredGraph.from_layers(tables)
+
+    assert graph.sizes == (3, 2, 1)
+    assert graph.edge_count == 8
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(GraphError, match="weights of layer 1 must be numbers, got <U1"):
+        LayeredGraph.from_layers([np.array([["a"]])])

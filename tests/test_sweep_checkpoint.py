@@ -14,8 +14,7 @@ from tiny_sweep import OnTask, for_task, same_runs
 
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError
-from sculpt_plugin.pruning import sweep as module
-from sculpt_plugin.pruning.lanes import together
+from sculpt_plugin.pruning.lanes import alone, journal, together
 from sculpt_plugin.pruning.sweep import sweep
 
 START = OnTask("4,2,4", (12,))
@@ -30,7 +29,7 @@ def small(folder, **changes):
 def small_in(folder: str, ready) -> None:
     """One process's work in the test that kills it."""
     torch.set_num_threads(1)
-    module._SECONDS = 0.0
+    journal._SECONDS = 0.0
     found = small(Path(folder) / "checkpoint", on_progress=lambda seen: ready.set())
     torch.save([run.__dict__ for run in found.runs], Path(folder) / "final.pt")
 
@@ -39,7 +38,7 @@ def small_in(folder: str, ready) -> None:
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(module, "_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "_SECONDS", 0.0)
     with torch.random.fork_rng(devices=[]):
         found = small(folder)
     monkeypatch.undo()
@@ -81,7 +80,7 @@ def test_after_any_round_it_goes_on_to_the_same_end(undisturbed, rounds, tmp_pat
 
 
 def test_one_by_one_goes_on_to_the_same_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "_SECONDS", 0.0)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     expected = small(whole, one_by_one=True)
     rounds = len(list((whole / "part-000").glob("*.safetensors")))
@@ -105,7 +104,7 @@ def test_an_error_on_the_way_loses_no_more_than_seconds(
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(module, "_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "_SECONDS", 0.0)
     monkeypatch.setattr(together, "train_lanes", sometimes)
     with pytest.raises(KeyboardInterrupt):
         small(tmp_path)
@@ -252,7 +251,7 @@ def test_a_damaged_file_is_named_in_one_line(undisturbed, tmp_path):
 def test_models_one_by_one_go_on_too(tmp_path, monkeypatch):
     steps = {"seeds": (3,), "unit_steps": (0.4,), "edge_steps": (0.2,), "lanes": False}
     expected = small(None, **steps)
-    real, calls = module.alone.try_alone, []
+    real, calls = alone.try_alone, []
 
     def sometimes(*args):
         calls.append(1)
@@ -260,8 +259,8 @@ def test_models_one_by_one_go_on_too(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(module, "_SECONDS", 0.0)
-    monkeypatch.setattr(module.alone, "try_alone", sometimes)
+    monkeypatch.setattr(journal, "_SECONDS", 0.0)
+    monkeypatch.setattr(alone, "try_alone", sometimes)
     with pytest.raises(KeyboardInterrupt):
         small(tmp_path, **steps)
     found = small(tmp_path, **steps)

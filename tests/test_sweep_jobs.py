@@ -113,6 +113,24 @@ def test_own_errors_come_through_from_workers():
         small(Elsewhere(os.getpid(), "lane"), jobs=2)
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Start networks that leave the number of the process that asked for them."""
+
+    folder: Path
+
+    def __call__(self, seed):
+        (self.folder / str(os.getpid())).touch()
+        return START(seed)
+
+
+def test_no_more_processes_than_asked_for(tmp_path):
+    """Three jobs for two seeds make four parts."""
+    small(Counted(tmp_path), jobs=3)
+
+    assert len({found.name for found in tmp_path.iterdir()} - {str(os.getpid())}) <= 3
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     place = str(tmp_path_factory.mktemp("dask"))

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -228,3 +229,15 @@ def test_networks_that_keep_the_same_edges_are_asked_once():
         str(keep) for keep in kept
     }
     assert sweep.sparsest_networks(seed, count=1) == [sweep.sparsest(seed)]
+
+
+def test_networks_that_differ_in_masks_of_biases_only_are_one():
+    sweep = hand_made(seeds=(0,), unit_steps=(0.1,))
+    first, second = sweep.runs
+    other = first.network.keep.clone()
+    place = first.network.keep.numel() - 1  # the last bias
+    other[place] = ~other[place]
+    network = replace(first.network, keep=other)
+    sweep = replace(sweep, runs=(first, replace(second, network=network)))
+
+    assert len(sweep.sparsest_networks(0, count=2)) == 1

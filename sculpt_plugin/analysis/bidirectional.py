@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt64
+from jaxtyping import Bool, Float, Int, UInt64
 from scipy import sparse
 from scipy.sparse import csgraph
 
@@ -75,8 +75,29 @@ def join_both_ways(
     first = _first_like_it(graph, _fed_alike(graph) if alike is None else alike)
     kept = first == np.arange(graph.unit_count)
     label = np.zeros(graph.unit_count, dtype=np.int64)
-    label[kept] = _join_distinct(_merged(graph, first).keep(kept))
+    label[kept] = _join_apart(_merged(graph, first).keep(kept))
     return _numbered(label[first].tolist())
+
+
+def _join_apart(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
+    """Find the modules of each network that no edge connects with another.
+
+    What stands beside a network changes nothing in it.
+    """
+    part = csgraph.connected_components(graph.adjacency, directed=False)[1]
+    pieces = _whole(graph).cut(part)
+    if sum(len(piece.source) > 0 for piece in pieces) == 1:
+        # Outputs that nothing feeds are no sign of structure by themselves.
+        return _join_distinct(graph)
+    label = np.zeros(graph.unit_count, dtype=np.int64)
+    for piece in pieces:
+        found = np.zeros_like(piece.unit)
+        if len(piece.source):
+            sizes = np.bincount(piece.layer, minlength=graph.depth).tolist()
+            edges = np.stack([piece.source, piece.target], axis=1)
+            found = _join_distinct(LayeredGraph.from_edges(sizes, edges))
+        label[piece.unit] = 1 + label.max() + found
+    return label
 
 
 def _fed_alike(graph: LayeredGraph) -> Int[np.ndarray, " output"]:
@@ -126,7 +147,9 @@ def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
     loose = sides_and_purposes(graph)
     if loose is None or wiring_bits(graph, exact) < wiring_bits(graph, loose):
         return exact
-    return loose
+    # What holds exactly may be many small things, which pay by what each one reads.
+    pays = _excess_bits(graph, exact) < min(0.0, _excess_bits(graph, loose))
+    return exact if pays else loose
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +197,12 @@ class _Piece:
         ]
 
 
+def _whole(graph: LayeredGraph) -> _Piece:
+    """Give all of a network as one piece."""
+    units = np.arange(graph.unit_count)
+    return _Piece(units, graph.layer_of, graph.edge_sources, graph.adjacency.indices)
+
+
 _Separation = Callable[[_Piece], Int[np.ndarray, " unit"]]
 
 
@@ -181,11 +210,9 @@ def _divide(
     graph: LayeredGraph, role: Int[np.ndarray, " unit"], separation: _Separation
 ) -> Int[np.ndarray, " unit"]:
     """Divide units of one role into those that belong together."""
-    units = np.arange(graph.unit_count)
-    whole = _Piece(units, graph.layer_of, graph.edge_sources, graph.adjacency.indices)
     part = np.full(graph.unit_count, -1)
     count = 0
-    waiting = whole.cut(role)
+    waiting = _whole(graph).cut(role)
     while waiting:
         piece = waiting.pop()
         found = separation(piece)
@@ -298,7 +325,8 @@ def _sides(
     from the rest.
     """
     role = _numbered(row.tobytes() for row in reached)
-    reach = reached[np.unique(role, return_index=True)[1]].astype(np.int64)
+    # Single precision holds these whole numbers, and has a fast product.
+    reach = reached[np.unique(role, return_index=True)[1]].astype(np.float32)
     common = reach.T @ reach
     inputs = common.diagonal()
     contained = (common == inputs[:, None]) & (inputs[:, None] < inputs)
@@ -327,11 +355,9 @@ def _check_size(graph: LayeredGraph) -> None:
         )
 
 
-def _nested(reach: Int[np.ndarray, "role output"]) -> list[tuple[int, int]]:
+def _nested(reach: Float[np.ndarray, "role output"]) -> list[tuple[int, int]]:
     """List the pairs of roles of which the first reaches all that the second does."""
-    # Single precision holds these whole numbers, and has a fast product.
-    marks = reach.astype(np.float32)
-    nested = marks @ marks.T == marks.sum(axis=1)
+    nested = reach @ reach.T == reach.sum(axis=1)
     np.fill_diagonal(nested, False)
     return [(more, less) for more, less in np.argwhere(nested).tolist()]
 

@@ -1,5 +1,7 @@
 """The weights of a model that is a plain chain of Linear layers with ReLUs between."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from jaxtyping import Int
@@ -19,7 +21,8 @@ def outputs_alike_in(model: nn.Module) -> Int[np.ndarray, " output"] | None:
 
     Returns:
         What `outputs_alike` finds; None for a model that is not an `nn.Sequential` of
-        Linear layers with a ReLU between each two, whose weights it would misread.
+        Linear layers with a ReLU between each two, each as wide as the next one reads,
+        whose weights it would misread.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(1, 2))
@@ -38,6 +41,8 @@ def outputs_alike_in(model: nn.Module) -> Int[np.ndarray, " output"] | None:
         and len(layers) % 2 == 1
         and all(type(layer) is nn.Linear for layer in linears)
         and all(type(layer) is nn.ReLU for layer in layers[1::2])
+        # A flatten between two lets each unit be read in many places.
+        and all(a.out_features == b.in_features for a, b in pairwise(linears))
     )
     if not is_chain:
         return None

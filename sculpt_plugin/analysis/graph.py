@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -91,8 +91,7 @@ class LayeredGraph:
         sizes = tuple(int(size) for size in sizes)
         _check_sizes(sizes)
         unit_count = sum(sizes)
-        pairs = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges))
-        pairs = pairs.astype(np.int64).reshape(-1, 2)
+        pairs = _pairs(edges)
         if pairs.size and not (pairs.min() >= 0 and pairs.max() < unit_count):
             stray = pairs[((pairs < 0) | (pairs >= unit_count)).any(axis=1)][0].tolist()
             raise GraphError(
@@ -112,7 +111,7 @@ class LayeredGraph:
     @classmethod
     def from_layers(
         cls,
-        weights: Sequence[np.ndarray],
+        weights: Sequence[Any],
         *,
         names: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
@@ -122,7 +121,7 @@ class LayeredGraph:
         Args:
             weights: One table per layer after the inputs, from the inputs up. Row `i`
                 holds what unit `i` reads (as in `torch.nn.Linear`); a weight that is
-                not zero is an edge. Booleans serve as well as numbers.
+                not zero is an edge. Booleans serve as numbers do, tensors as arrays.
             names: One name per layer, the inputs' first. Default: `inputs`, `layer 1`,
                 ...
             kinds: One kind per layer, the inputs' first. Default: `input`, then
@@ -132,7 +131,8 @@ class LayeredGraph:
             The graph; unit `i` of a layer has channel `i`.
 
         Raises:
-            GraphError: The tables do not follow each other, or hold NaN or infinity.
+            GraphError: The tables do not follow each other, or hold something else
+                than finite numbers.
 
         Example:
             >>> import numpy as np
@@ -141,7 +141,11 @@ class LayeredGraph:
             >>> LayeredGraph.from_layers([first, second]).sizes
             (3, 2, 1)
         """
-        tables = [np.asarray(table) for table in weights]
+        # As doubles, for numpy has no bfloat16.
+        tables = [
+            np.asarray(x.detach().cpu().double() if hasattr(x, "detach") else x)
+            for x in weights
+        ]
         for layer, table in enumerate(tables, start=1):
             _check_weights(layer, table, tables[layer - 2] if layer > 1 else None)
         sizes = (*(table.shape[1] for table in tables[:1]), *map(len, tables))
@@ -334,6 +338,19 @@ def _check_sizes(sizes: tuple[int, ...]) -> None:
         )
 
 
+def _pairs(edges: Any) -> Int[np.ndarray, "edge 2"]:
+    try:
+        pairs = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges))
+    except ValueError:
+        pairs = np.array([None])  # Of different lengths.
+    if pairs.size and (pairs.shape[1:] != (2,) or pairs.dtype.kind not in "iu"):
+        raise GraphError(
+            "edges must be pairs (from, to) of whole numbers, got shape "
+            f"{pairs.shape} of {pairs.dtype}: leave weights out."
+        )
+    return pairs.astype(np.int64).reshape(-1, 2)
+
+
 def _check_weights(layer: int, table: np.ndarray, below: np.ndarray | None) -> None:
     if table.ndim != 2:
         raise GraphError(
@@ -345,6 +362,11 @@ def _check_weights(layer: int, table: np.ndarray, below: np.ndarray | None) -> N
             f"weights of layer {layer} must have one column for each of the "
             f"{len(below)} units below, got shape {table.shape}: give the layers from "
             "the inputs up, rows for the units that read."
+        )
+    if table.dtype.kind not in "biuf":
+        raise GraphError(
+            f"weights of layer {layer} must be numbers, got {table.dtype}: give arrays "
+            "or tensors."
         )
     if not np.isfinite(table).all():
         raise GraphError(

@@ -155,9 +155,14 @@ class Sweep:
         Returns:
             Runs that keep different edges, sparsest first.
         """
+        model = self._build(seed)
+        named = [*model.named_parameters(), *model.named_buffers()]
+        # Biases may be masked differently where the edges are the same.
+        is_edge = [torch.full((x.numel(),), n in self._weights) for n, x in named]
+        edges = torch.cat(is_edge)
         different: dict[bytes, Run] = {}
         for run in self.ranked(seed):
-            different.setdefault(run.network.keep.numpy().tobytes(), run)
+            different.setdefault(run.network.keep[edges].numpy().tobytes(), run)
         return list(different.values())[:count]
 
     def model(self, run: Run) -> nn.Module:

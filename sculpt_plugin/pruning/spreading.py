@@ -4,24 +4,27 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import TypeVar, cast
 
-import torch
-
 from sculpt_plugin.errors import SculptError, TrainError, one_line
+from sculpt_plugin.threads import one_thread
 
 Result = TypeVar("Result")
 
 
 def spread(
-    calls: Sequence[Callable[[], Result]], *, kept: str = "nothing was kept"
+    calls: Sequence[Callable[[], Result]],
+    *,
+    jobs: int,
+    kept: str = "nothing was kept",
 ) -> Iterator[Result]:
     """Make each call in a process of its own, and give what they return as it comes.
 
     joblib's processes on this machine do the work, or, inside
-    `joblib.parallel_config("dask")`, the workers of a Dask cluster. Torch gets one
+    `joblib.parallel_config("dask")`, all workers of a Dask cluster. Torch gets one
     thread in each: together they have all the cores.
 
     Args:
         calls: What to call; it must pickle, and so must what it returns.
+        jobs: How many processes work side by side on this machine.
         kept: What remains if a process is lost, for the message.
 
     Yields:
@@ -33,11 +36,11 @@ def spread(
 
     Example:
         >>> from functools import partial
-        >>> list(spread([partial(int, "7")]))
+        >>> list(spread([partial(int, "7")], jobs=1))
         [7]
     """
     try:
-        yield from _results(calls)
+        yield from _results(calls, jobs)
     except SculptError:
         raise
     except Exception as error:
@@ -54,14 +57,14 @@ def spread(
         ) from error
 
 
-def _results(calls: Sequence[Callable[[], Result]]) -> Iterator[Result]:
+def _results(calls: Sequence[Callable[[], Result]], jobs: int) -> Iterator[Result]:
     """Give the results of calls in the order they end."""
     import joblib
 
     backend, _ = joblib.parallel.get_active_backend()
     client = getattr(backend, "client", None)
     if client is None:
-        pool = joblib.Parallel(n_jobs=len(calls), return_as="generator_unordered")
+        pool = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
         tasks = (joblib.delayed(_in_process)(call) for call in calls)
         yield from cast(Iterator[Result], pool(tasks))
         return
@@ -78,9 +81,5 @@ def _results(calls: Sequence[Callable[[], Result]]) -> Iterator[Result]:
 
 def _in_process(call: Callable[[], Result]) -> Result:
     """Make one call beside others, which want cores too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return call()
-    finally:
-        torch.set_num_threads(threads)

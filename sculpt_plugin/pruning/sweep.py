@@ -12,6 +12,7 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sculpt_plugin import store
@@ -27,7 +28,7 @@ from sculpt_plugin.errors import (
 from sculpt_plugin.pruning import refusals
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
 from sculpt_plugin.pruning.lanes import alone
-from sculpt_plugin.pruning.lanes.journal import read_entries, write_entry
+from sculpt_plugin.pruning.lanes.journal import Journal, read_entries
 from sculpt_plugin.pruning.lanes.layout import Layout, check_lanes, lay_out
 from sculpt_plugin.pruning.lanes.program import program
 from sculpt_plugin.pruning.lanes.sensing import unit_scores
@@ -45,8 +46,6 @@ from sculpt_plugin.training.recipe import Recipe
 
 FORMAT = "sculpt-sweep-checkpoint/2"
 _SETTINGS = "settings.json"
-_SECONDS = 2.0
-"""A kill loses no more work than this; writing more often would cost time."""
 
 Build = Callable[[int], nn.Module]
 """Builds the start network of a seed."""
@@ -155,7 +154,7 @@ def sweep(
             reached = [_part_name(number) for number in range(len(parts))]
             claim(folder, _SETTINGS, settings, reached=reached, kind="a sweep's")
         work = partial(_walk_part, build, recipe, lanes)
-        runs = _all_runs(work, parts, folder, on_progress)
+        runs = _all_runs(work, parts, jobs, folder, on_progress)
     order = {key: place for place, key in enumerate(grid.keys)}
     runs.sort(key=lambda run: order[run.seed, run.unit_step, run.edge_step])
     _check_learned(runs, min_score)
@@ -206,6 +205,7 @@ def _part_name(number: int) -> str:
 def _all_runs(
     work: Callable[..., list[Run]],
     parts: Sequence[_Corners],
+    jobs: int,
     folder: Path | None,
     on_progress: Callable[[Progress], Any] | None,
 ) -> list[Run]:
@@ -220,7 +220,7 @@ def _all_runs(
     kept = f"what was finished is in {folder}" if folder else "nothing was kept"
     runs: list[Run] = []
     total = sum(len(part.keys) for part in parts)
-    for found in spread(calls, kept=kept):
+    for found in spread(calls, jobs=jobs, kept=kept):
         runs += found
         if on_progress is not None:
             turns = sum(len(run.record) for run in runs)
@@ -260,7 +260,7 @@ def _walk_part(
             store.make_folder(folder)
             stack.enter_context(store.locked(folder))
             known = read_entries(folder, layout)
-        journal = _Journal(folder, known)
+        journal = Journal(folder, known)
         if not known.outcomes:
             began = time.perf_counter()
             tried = prepare()
@@ -374,27 +374,7 @@ def _digest(tensors: Sequence[Tensor]) -> str:
     found = sha256()
     for tensor in tensors:
         found.update(str((tuple(tensor.shape), tensor.dtype)).encode())
-        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        # As bytes, for numpy has no bfloat16.
+        flat = tensor.detach().cpu().flatten().view(torch.uint8)
+        found.update(flat.numpy().tobytes())
     return found.hexdigest()[:16]
-
-
-class _Journal:
-    """Writes down what is found out, every few seconds."""
-
-    def __init__(self, folder: Path | None, known: Known) -> None:
-        self._folder, self._known = folder, known
-        self._trials: list[Trial] = []
-        self._written = time.monotonic()
-
-    def add(self, trials: Sequence[Trial]) -> None:
-        """Take the trials of a round; write if the last time was long ago."""
-        self._trials += trials
-        if time.monotonic() - self._written >= _SECONDS:
-            self.close()
-
-    def close(self) -> None:
-        """Write what has not been written."""
-        if self._folder is not None and self._trials:
-            write_entry(self._folder, self._known, self._trials)
-        self._trials = []
-        self._written = time.monotonic()

@@ -9,8 +9,6 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-import torch
-
 from sculpt_plugin import running_digits, store
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import CheckpointError, ThresholdError, one_line
@@ -26,6 +24,7 @@ from sculpt_plugin.running_digits import DENSE, DigitSearch, learn_digits, sculp
 from sculpt_plugin.tasks import digit_learning, digit_names, digits
 from sculpt_plugin.tasks.digit_learning import L1_DECAY
 from sculpt_plugin.tasks.digits import Samples
+from sculpt_plugin.threads import one_thread
 
 FORMAT = "sculpt-reproduce-digits/1"
 CELLS, SETTINGS = "cells", "reproduce.json"
@@ -196,8 +195,20 @@ def run_digit_cell(
     bf16: bool,
 ) -> DigitOutcome:
     """Train and sculpt one network, write down what it came to and keep its edges."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    with one_thread(flush_denormals=True):
+        outcome = _sculpted(cell, folder, data, search, device, bf16)
+    return _noted(outcome, folder)
+
+
+def _sculpted(
+    cell: DigitCell,
+    folder: Path,
+    data: Path,
+    search: DigitSearch,
+    device: str,
+    bf16: bool,
+) -> DigitOutcome:
+    """Train and sculpt one network, and keep its edges."""
     task = digits(cell.task, data=data)
     place = folder / cell.name
     store.make_folder(place)
@@ -213,13 +224,13 @@ def run_digit_cell(
             kept=place / DENSE,
         )
     except ThresholdError as error:
-        return _noted(DigitOutcome(cell, problem=one_line(error)), folder)
+        return DigitOutcome(cell, problem=one_line(error))
     trained = time.perf_counter()
     sculpture = sculpt_digits(dense, seed=cell.seed, checkpoint=place / "checkpoint")
     ended = time.perf_counter()
     network = witness(sculpture.model, seed=cell.seed)
     save_witnesses(_network(folder, cell), [network])
-    outcome = DigitOutcome(
+    return DigitOutcome(
         cell,
         dense_score=dense.score,
         score=sculpture.score,
@@ -228,7 +239,6 @@ def run_digit_cell(
         dense_seconds=trained - began,
         seconds=ended - trained,
     )
-    return _noted(outcome, folder)
 
 
 def find_digits(out: Path, cell: DigitCell) -> DigitOutcome | None:

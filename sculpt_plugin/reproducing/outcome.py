@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sculpt_plugin import store, tasks
 from sculpt_plugin.errors import CheckpointError, ThresholdError, one_line
 from sculpt_plugin.pruning.sweep import sweep
@@ -19,6 +17,7 @@ from sculpt_plugin.reproducing.witnesses import (
     save_witnesses,
     sparsest_witnesses,
 )
+from sculpt_plugin.threads import one_thread
 from sculpt_plugin.training.recipe import Recipe
 
 SCHEMA = "sculpt-reproduce-cell/1"
@@ -138,14 +137,10 @@ def run_cell(cell: Cell, folder: Path, learn: Learn) -> Outcome:
     Returns:
         The outcome. A cell in which no seed learns the task has one, too.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         outcome, witnesses = _sweep(
             cell, learn(tasks.get(cell.task), hidden=cell.hidden)
         )
-    finally:
-        torch.set_num_threads(threads)
     if witnesses:
         save_witnesses(_networks(folder, cell), witnesses)
     content = json.dumps(outcome.to_dict(), separators=(",", ":")) + "\n"

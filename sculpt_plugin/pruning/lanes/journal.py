@@ -1,5 +1,6 @@
 """What a sweep has found out, on disk: killed at any moment, it goes on from there."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,36 @@ from sculpt_plugin.pruning.lanes.state import Outcome, State, Trial
 from sculpt_plugin.pruning.lanes.walking import Known
 
 _SUFFIX = ".safetensors"
+_SECONDS = 2.0
+"""A kill loses no more work than this; writing more often would cost time."""
+
+
+class Journal:
+    """Writes down what is found out, every few seconds."""
+
+    def __init__(self, folder: Path | None, known: Known) -> None:
+        """Begin to write.
+
+        Args:
+            folder: Where; None to keep nothing.
+            known: What the sweep finds out.
+        """
+        self._folder, self._known = folder, known
+        self._trials: list[Trial] = []
+        self._written = time.monotonic()
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Take the trials of a round; write if the last time was long ago."""
+        self._trials += trials
+        if time.monotonic() - self._written >= _SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Write what has not been written."""
+        if self._folder is not None and self._trials:
+            write_entry(self._folder, self._known, self._trials)
+        self._trials = []
+        self._written = time.monotonic()
 
 
 def write_entry(folder: Path, known: Known, trials: Sequence[Trial]) -> None:
