@@ -41,9 +41,9 @@ def timed(task, hidden, density, seed):
     sculpture = sculpt_digits(dense, seed=seed, on_step=note)
     ended = time.perf_counter() - began
     inputs = dense.recipe.checked_on[0][:1]
-    sp.analyze(sculpture.model, inputs, method="bidirectional")  # what is slow once
+    sp.analyze(sculpture.model, inputs)  # what is slow once
     again = time.perf_counter()
-    sp.analyze(sculpture.model, inputs, method="bidirectional")
+    sp.analyze(sculpture.model, inputs)
     analyzed = time.perf_counter() - again
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return (

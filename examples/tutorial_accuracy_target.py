@@ -17,7 +17,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import sculpt_plugin as sp
-from sculpt_plugin.loading import load_model
 
 # %%
 # The network and its data
@@ -83,7 +82,7 @@ print(small)
 
 def measured(model, path):
     torch.save(model, path)
-    loaded = load_model(path).model.eval()  # runs no code in the file
+    loaded = sp.load_model(path).model.eval()  # runs no code in the file
     seconds = min(timeit.repeat(lambda: loaded(images), number=1, repeat=9))
     return path.stat().st_size / 1024, 1000 * seconds, 100 * accuracy(loaded, test)
 

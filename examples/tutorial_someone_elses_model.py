@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 import sculpt_plugin as sp
-from sculpt_plugin.loading import load_model
 
 # %%
 # What the colleague did
@@ -61,7 +60,7 @@ torch.save(theirs, path)
 # reads it without running anything: layers of ``torch.nn`` are rebuilt from plain data,
 # and all else is refused. The masks are multiplied into the weights.
 
-loaded = load_model(path)
+loaded = sp.load_model(path)
 folder.cleanup()
 print(loaded.model)
 

@@ -1,11 +1,14 @@
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from judged_by_hand import CELL, NEARLY, RIGHT, fill, witness
 from rich.console import Console
 
+from sculpt_plugin.reproducing.experiments import Criterion
 from sculpt_plugin.reproducing.outcome import Outcome
 from sculpt_plugin.reproducing.results import (
     METHODS,
@@ -22,6 +25,8 @@ from sculpt_plugin.reproducing.tables import (
     to_terminal,
     write,
 )
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
 
 @pytest.fixture
@@ -49,6 +54,20 @@ def test_markdown_has_densities_and_how_many_cells_reach_the_paper(results):
     assert head in text
     assert "| single, agglomerative | 0 | 0 | 1 | 0 | +0.00% |" in text
     assert "| all seeds, agglomerative | 1 | 1 | 0 | 0 |  |" in text
+
+
+def legend(results):
+    text = to_markdown(results, command="x")
+    return text[text.index("Share of networks") : text.index("\n|")]
+
+
+@pytest.mark.parametrize("criterion", get_args(Criterion))
+def test_the_legend_says_what_each_criterion_asks(results, criterion):
+    assert f"*{criterion}*" in legend(results)
+
+
+def test_the_legend_in_the_docs_is_the_programs(results):
+    assert f"\n{legend(results)}\n|" in RESULTS.read_text(encoding="utf8")
 
 
 def test_a_typical_networks_edges_are_set_against_the_sparsests(tmp_path):

@@ -164,7 +164,20 @@ def _legend(results: Results) -> Iterator[str]:
         "all seeds say together, one answer for each shape of network. "
         "In parentheses: by number of hidden layers. A star marks what is below the "
         "paper's rate, by however little; what is below or above it *by more than "
-        "chance* (Fisher's exact test, one in twenty) is counted here."
+        "chance* (Fisher's exact test, one in twenty) is counted here. Where *paper* "
+        "is empty, the paper gives no rate."
+    )
+    yield ""
+    yield (
+        "What must be *right*: *inputs*: those that the same functions read are "
+        "together, all others apart. *outputs*: those of one function are together, "
+        "those of different functions apart. *apart*: no module has hidden units that "
+        "lead to outputs of different functions. *modules* depends on the family. "
+        "Exemplar: inputs and outputs are right, and there are as many modules as the "
+        "task has. Reuse: inputs and outputs are right, however many modules there "
+        "are. Hierarchy: inputs and outputs are right, and no module has both; with "
+        "one or two hidden layers all outputs may be in one module instead. "
+        "[4,1,2,16] is in two families, and each judges its networks in its own way."
     )
     yield ""
     count, sums = summaries(results)
