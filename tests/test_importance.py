@@ -166,6 +166,31 @@ def test_a_generator_of_batches_is_read_to_its_end():
     assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("size", [1, 42])
+@pytest.mark.parametrize("kind", ["linear", "convolution"])
+@pytest.mark.parametrize(
+    ("criterion", "expected"), [(EdgeSensitivity, 1656 / 42), (EdgeSaliency, 552 / 42)]
+)
+def test_small_scores_add_up_in_half_precision(criterion, expected, kind, size):
+    """Beside two samples of 16 a sample of 1 is less than what bfloat16 tells apart."""
+    x = torch.tensor([16.0, -16.0] + 20 * [1.0, -1.0]).bfloat16()
+    if kind == "linear":
+        model, inputs = mlp(1, 1), x[:, None]
+    else:
+        layers = torch.nn.Conv1d(1, 1, 1), torch.nn.Flatten()
+        model, inputs = torch.nn.Sequential(*layers), x[:, None, None]
+    model.bfloat16()
+    with torch.no_grad():
+        model[0].weight.fill_(1)
+        model[0].bias.zero_()
+    # What each sample adds: 3 * x * x and x * x.
+    targets = -0.5 * x[:, None]
+    batches = list(zip(inputs.split(size), targets.split(size), strict=True))
+    found = criterion().measure(model, batches, F.mse_loss).edge_scores(model)
+    scores = found["0.weight"]
+    assert scores.item() == pytest.approx(expected, rel=0.002)
+
+
 @pytest.mark.parametrize("criterion", MEASURED)
 def test_no_batches_at_all_are_refused(criterion):
     with pytest.raises(DataError, match="got none"):

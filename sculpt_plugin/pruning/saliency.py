@@ -22,7 +22,7 @@ from sculpt_plugin.pruning.samples import (
     reduction,
     sample_count,
 )
-from sculpt_plugin.pruning.sensitivity import sizes_of_gradients, watch
+from sculpt_plugin.pruning.sensitivity import sizes_of_gradients, watch, wide
 
 _MOST_OUTPUTS = 64  # of a sample, since the loss has a table of all pairs of them
 _DRAWS = 4  # passes back through the model, where there are more outputs than that
@@ -57,7 +57,8 @@ def edge_saliency(
     """
     layers = {layer_of(name): name for name in weights}
     middle = _means(model, list(layers), batches)
-    scores = {n: torch.zeros_like(model.get_parameter(n)) for n in layers.values()}
+    parameters = {name: wide(model.get_parameter(name)) for name in layers.values()}
+    scores = {name: torch.zeros_like(x) for name, x in parameters.items()}
     total = 0
     draws = torch.Generator().manual_seed(0)
     for count, inputs, gradients in _curved(model, list(layers), batches, loss, draws):
@@ -65,7 +66,8 @@ def edge_saliency(
             if not inputs[layer]:
                 continue
             module = model.get_submodule(layer)
-            varying = [x - _beside(module, middle[layer], x) for x in inputs[layer]]
+            entered = [wide(x) for x in inputs[layer]]
+            varying = [x - _beside(module, middle[layer], x) for x in entered]
             for each in gradients:
                 scores[name] += sizes_of_gradients(
                     module, varying, each[layer], count, torch.square
@@ -73,7 +75,7 @@ def edge_saliency(
         total += count
     check_any(total)
     return {
-        name: model.get_parameter(name).detach().square() * value / (2 * total)
+        name: parameters[name].detach().square() * value / (2 * total)
         for name, value in scores.items()
     }
 

@@ -226,23 +226,28 @@ def sizes_of_gradients(
         gradients: The gradient of what each of its calls gave.
         count: How many samples there are.
         size: `torch.abs` or `torch.square`, or what else keeps products.
+
+    Returns:
+        The sum, in float32 at least: half precision would lose what is added late.
     """
+    weight = wide(layer.get_parameter("weight").detach())
     if not inputs:
-        return torch.zeros_like(layer.get_parameter("weight"))
+        return torch.zeros_like(weight)
+    inputs, gradients = [*map(wide, inputs)], [*map(wide, gradients)]
     rows = inputs[0].shape[:-1] if len(inputs) == 1 else None
     if isinstance(layer, nn.Linear) and rows == (count,):
         # The gradient of one sample is an outer product, and so is its size.
         return size(gradients[0]).T @ size(inputs[0])
 
+    own = {name: wide(x.detach()) for name, x in layer.named_parameters()}
+
     def product(weight: Tensor, samples: list[Tensor], deltas: list[Tensor]) -> Tensor:
-        outputs = [
-            torch.func.functional_call(layer, {"weight": weight}, x) for x in samples
-        ]
+        changed = {**own, "weight": weight}
+        outputs = [torch.func.functional_call(layer, changed, x) for x in samples]
         return torch.stack(
             [(y * d).sum() for y, d in zip(outputs, deltas, strict=True)]
         ).sum()
 
-    weight = layer.get_parameter("weight").detach()
     each = torch.func.vmap(torch.func.grad(product), in_dims=(None, 0, 0))
     total = torch.zeros_like(weight)
     at_once = max(1, _ENTRIES_AT_ONCE // weight.numel())
@@ -253,6 +258,11 @@ def sizes_of_gradients(
         )
         total += size(of_each).sum(0)
     return total
+
+
+def wide(x: Tensor) -> Tensor:
+    """Give numbers in float32 at least, so that many can be added."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _by_sample(values: list[Tensor], count: int, part: slice) -> list[Tensor]:
