@@ -188,7 +188,10 @@ def _effect(
     """Add activation times gradient over positions, for each column of a reader."""
     layer = model.get_submodule(name)
     axis = -1 if isinstance(layer, nn.Linear) else 1
-    width = layer.get_parameter("weight").shape[1] * getattr(layer, "groups", 1)
+    shape = layer.get_parameter("weight").shape
+    # A transposed weight has the inputs along axis 0, whatever its groups.
+    transposed = getattr(layer, "transposed", False)
+    width = shape[0] if transposed else shape[1] * getattr(layer, "groups", 1)
     total = torch.zeros(batch.count, width, dtype=torch.float64)
     for x, gradient in zip(
         batch.inputs[name], batch.input_gradients[name], strict=True
