@@ -192,6 +192,44 @@ def test_small_scores_add_up_in_half_precision(criterion, expected, kind, size):
 
 
 @pytest.mark.parametrize("criterion", MEASURED)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_first_batch_of_one_sample_decides_nothing(reduction, criterion):
+    model, inputs, targets = example(Chain)
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets, reduction=reduction)
+
+    group = couple(model, inputs).prunable[0].root
+    parts = [(inputs[:1], targets[:1]), (inputs[1:], targets[1:])]
+    one, two = (
+        criterion().measure(model, batches, loss)(group)
+        for batches in ([(inputs, targets)], parts)
+    )
+    torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_samples_without_a_loss_do_not_hide_that_the_rest_is_summed(criterion):
+    """No sample of the first batch is within the margin of the hinge."""
+    model, inputs, _ = example(Chain)
+
+    def loss(outputs, wanted):
+        return (outputs - wanted[:, None]).relu().square().sum()
+
+    wanted = torch.where(torch.arange(len(inputs)) < 4, 100.0, -1.0)
+    group = couple(model, inputs).prunable[0].root
+    one, two = (
+        criterion().measure(model, batches, loss)(group)
+        for batches in (
+            [(inputs, wanted)],
+            [(inputs[:4], wanted[:4]), (inputs[4:], wanted[4:])],
+        )
+    )
+    assert one.any()
+    torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
 def test_no_batches_at_all_are_refused(criterion):
     with pytest.raises(DataError, match="got none"):
         criterion().measure(Chain(), [], F.cross_entropy)

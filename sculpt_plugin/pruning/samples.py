@@ -1,7 +1,7 @@
 """The user's samples and loss, refused where they cannot be used."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ Batches = Iterable[Any]
 
 Loss = Callable[[Any, Any], Tensor]
 """`loss(outputs, targets)`, the mean (or the sum) over the samples of the batch."""
+
+Reduction = Literal["mean", "sum"]
+"""What a loss makes of the losses of a batch's samples."""
 
 
 def checked_pair(pair: Any) -> tuple[Inputs, Any]:
@@ -107,16 +110,32 @@ def loss_of(loss: Loss, outputs: Any, targets: Any) -> Tensor:
 
 
 def reduction(
-    loss: Loss, outputs: Any, targets: Any, count: int
-) -> Callable[[int], int]:
+    loss: Loss,
+    outputs: Any,
+    targets: Any,
+    count: int,
+    *,
+    known: Reduction | None = None,
+) -> Reduction | None:
     """Tell from a few samples, taken singly, whether a loss averages or adds them.
 
-    Gives the factor that turns the gradient of a batch's loss into that of each
-    sample's own.
+    Args:
+        loss: The user's loss.
+        outputs: What the model gave for a batch.
+        targets: The batch's targets.
+        count: How many samples it has.
+        known: What earlier batches told.
+
+    Returns:
+        What is known now: of one sample the mean is the sum, and so it is where all
+        losses are zero.
+
+    Raises:
+        DataError: It is neither.
     """
+    if known is not None or count == 1:
+        return known
     few = min(count, 8)
-    if few == 1:
-        return lambda size: size
 
     def part(value: Any, start: int, stop: int) -> Any:
         if isinstance(value, Tensor):
@@ -137,13 +156,20 @@ def reduction(
     together = float(value)
     rounding = torch.finfo(value.dtype).eps if value.is_floating_point() else 0
     tolerance = max(1e-3, 16 * rounding) * (1e-6 + max(abs(x) for x in singly))
-    if abs(together - sum(singly) / few) <= tolerance:
-        return lambda size: size
-    if abs(together - sum(singly)) <= tolerance * few:
-        return lambda size: 1
+    is_mean = abs(together - sum(singly) / few) <= tolerance
+    is_sum = abs(together - sum(singly)) <= tolerance * few
+    if is_mean and is_sum:
+        return None
+    if is_mean or is_sum:
+        return "mean" if is_mean else "sum"
     raise DataError(
         f"loss must be the mean or the sum of its samples' losses, but {few} samples "
         f"have {together:.6g} together and {sum(singly):.6g} in sum when taken singly: "
         "leave out class weights and ignore_index, or pass a loss with "
         "reduction='sum'."
     )
+
+
+def samples_per_loss(known: Reduction | None, count: int) -> int:
+    """Give what makes the gradients of a batch's loss those of its samples' own."""
+    return 1 if known == "sum" else count

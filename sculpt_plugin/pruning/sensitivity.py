@@ -14,6 +14,7 @@ from sculpt_plugin.inputs import check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
+    Reduction,
     check_any,
     check_batch_axis,
     checked_pair,
@@ -22,6 +23,7 @@ from sculpt_plugin.pruning.samples import (
     read,
     reduction,
     sample_count,
+    samples_per_loss,
 )
 
 _ENTRIES_AT_ONCE = 2**24  # of per-sample gradients held in memory together
@@ -118,24 +120,26 @@ def _backward(
     model: nn.Module, batches: Batches, loss: Loss, layers: Sequence[str]
 ) -> Iterator[_Batch]:
     """Run forward and backward on each batch, and yield what the layers saw."""
-    scale: Callable[[int], int] | None = None
+    known: Reduction | None = None
+    none = True
     for pair in read(batches):
         inputs, targets = checked_pair(pair)
-        if scale is None:
+        if none:
             check_call(model, inputs, name="the inputs in batches")
+        none = False
         count = sample_count(inputs, targets)
         with torch.enable_grad(), evaluating(model), watch(model, layers) as watched:
             outputs = outputs_of(model, inputs)
             value = loss_of(loss, outputs, targets)
-        if scale is None:
-            scale = reduction(loss, outputs, targets, count)
+        known = reduction(loss, outputs, targets, count, known=known)
+        scale = samples_per_loss(known, count)
         seen = [x for calls in watched for name in layers for x in calls.get(name, [])]
-        known = [x for x in seen if x.requires_grad]
-        found = torch.autograd.grad(value, known, allow_unused=True) if known else ()
+        moving = [x for x in seen if x.requires_grad]
+        found = torch.autograd.grad(value, moving, allow_unused=True) if moving else ()
         gradient = {id(x): torch.zeros_like(x) for x in seen}
-        for x, g in zip(known, found, strict=True):
+        for x, g in zip(moving, found, strict=True):
             if g is not None:
-                gradient[id(x)] = g * scale(count)
+                gradient[id(x)] = g * scale
         taken = [
             {name: [gradient[id(x)] for x in calls.get(name, [])] for name in layers}
             for calls in watched
@@ -143,7 +147,7 @@ def _backward(
         entered = {n: [x.detach() for x in watched[0].get(n, [])] for n in layers}
         check_batch_axis(entered, count)
         yield _Batch(count, entered, *taken)
-    check_any(scale is not None)
+    check_any(not none)
 
 
 @contextlib.contextmanager
