@@ -323,6 +323,20 @@ def test_a_loss_that_raises_and_targets_that_do_not_fit_are_one_line():
     assert "\n" not in str(caught.value)
 
 
+def test_targets_of_which_no_part_can_be_taken_are_one_line():
+    class Wrapped:
+        classes = torch.randint(0, 3, (6,))
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets.classes)
+
+    model, inputs = mlp(4, 5, 3), torch.randn(6, 4)
+    with pytest.raises(DataError, match=r"must take some samples of a ba") as caught:
+        edge_sensitivity(model, ["0.weight"], [(inputs, Wrapped())], loss)
+    assert "raised ValueError for 1: Expected input batch_size" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_batches_that_fail_while_they_are_read_are_one_line():
     def broken():
         yield torch.randn(6, 4), torch.randint(0, 3, (6,))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sculpt_plugin.errors import DataError, one_line
 from sculpt_plugin.inputs import Inputs, call, tensors
+from sculpt_plugin.pruning.parts import part_of
 
 Batches = Iterable[Any]
 """Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""
@@ -137,24 +138,25 @@ def reduction(
         return known
     few = min(count, 8)
 
-    def part(value: Any, start: int, stop: int) -> Any:
-        if isinstance(value, Tensor):
-            alike = value.ndim > 0 and len(value) == count
-            return value[start:stop] if alike else value
-        if isinstance(value, dict):
-            return {key: part(x, start, stop) for key, x in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)([part(x, start, stop) for x in value])
-        return value
+    def value(start: int, stop: int) -> float:
+        samples = slice(start, stop)
+        try:
+            of_samples = (part_of(x, samples, count) for x in (outputs, targets))
+            return float(loss(*of_samples))
+        except Exception as error:
+            raise DataError(
+                "loss(outputs, targets) must take some samples of a batch as it takes "
+                f"all {count}, but raised {type(error).__name__} for {stop - start}: "
+                f"{one_line(error)}. Let outputs and targets be tensors with the "
+                "samples along the first axis, or tuples, lists, dicts or dataclasses "
+                "of such tensors."
+            ) from error
 
     with torch.no_grad():
-        value = loss_of(loss, part(outputs, 0, few), part(targets, 0, few))
-        singly = [
-            float(loss_of(loss, part(outputs, n, n + 1), part(targets, n, n + 1)))
-            for n in range(few)
-        ]
-    together = float(value)
-    rounding = torch.finfo(value.dtype).eps if value.is_floating_point() else 0
+        dtype = loss_of(loss, outputs, targets).dtype
+        together = value(0, few)
+        singly = [value(n, n + 1) for n in range(few)]
+    rounding = torch.finfo(dtype).eps if dtype.is_floating_point else 0
     tolerance = max(1e-3, 16 * rounding) * (1e-6 + max(abs(x) for x in singly))
     is_mean = abs(together - sum(singly) / few) <= tolerance
     is_sum = abs(together - sum(singly)) <= tolerance * few
