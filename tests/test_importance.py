@@ -230,6 +230,15 @@ def test_samples_without_a_loss_do_not_hide_that_the_rest_is_summed(criterion):
 
 
 @pytest.mark.parametrize("criterion", MEASURED)
+def test_class_weights_that_a_later_batch_shows_are_refused(criterion):
+    model, inputs, targets = example(Chain)
+    loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([1.0, 10.0, 3.0]))
+    batches = [(inputs, torch.zeros_like(targets)), (inputs, targets)]
+    with pytest.raises(DataError, match="leave out class weights"):
+        criterion().measure(model, batches, loss)
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
 def test_no_batches_at_all_are_refused(criterion):
     with pytest.raises(DataError, match="got none"):
         criterion().measure(Chain(), [], F.cross_entropy)

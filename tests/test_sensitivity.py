@@ -333,7 +333,7 @@ def test_targets_of_which_no_part_can_be_taken_are_one_line():
     model, inputs = mlp(4, 5, 3), torch.randn(6, 4)
     with pytest.raises(DataError, match=r"must take some samples of a ba") as caught:
         edge_sensitivity(model, ["0.weight"], [(inputs, Wrapped())], loss)
-    assert "raised ValueError for 1: Expected input batch_size" in str(caught.value)
+    assert "raised ValueError: Expected input batch_size" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
