@@ -166,6 +166,78 @@ def test_a_generator_of_batches_is_read_to_its_end():
     assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("size", [1, 42])
+@pytest.mark.parametrize("kind", ["linear", "convolution"])
+@pytest.mark.parametrize(
+    ("criterion", "expected"), [(EdgeSensitivity, 1656 / 42), (EdgeSaliency, 552 / 42)]
+)
+def test_small_scores_add_up_in_half_precision(criterion, expected, kind, size):
+    """Beside two samples of 16 a sample of 1 is less than what bfloat16 tells apart."""
+    x = torch.tensor([16.0, -16.0] + 20 * [1.0, -1.0]).bfloat16()
+    if kind == "linear":
+        model, inputs = mlp(1, 1), x[:, None]
+    else:
+        layers = torch.nn.Conv1d(1, 1, 1), torch.nn.Flatten()
+        model, inputs = torch.nn.Sequential(*layers), x[:, None, None]
+    model.bfloat16()
+    with torch.no_grad():
+        model[0].weight.fill_(1)
+        model[0].bias.zero_()
+    # What each sample adds: 3 * x * x and x * x.
+    targets = -0.5 * x[:, None]
+    batches = list(zip(inputs.split(size), targets.split(size), strict=True))
+    found = criterion().measure(model, batches, F.mse_loss).edge_scores(model)
+    scores = found["0.weight"]
+    assert scores.item() == pytest.approx(expected, rel=0.002)
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_first_batch_of_one_sample_decides_nothing(reduction, criterion):
+    model, inputs, targets = example(Chain)
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets, reduction=reduction)
+
+    group = couple(model, inputs).prunable[0].root
+    parts = [(inputs[:1], targets[:1]), (inputs[1:], targets[1:])]
+    one, two = (
+        criterion().measure(model, batches, loss)(group)
+        for batches in ([(inputs, targets)], parts)
+    )
+    torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_samples_without_a_loss_do_not_hide_that_the_rest_is_summed(criterion):
+    """No sample of the first batch is within the margin of the hinge."""
+    model, inputs, _ = example(Chain)
+
+    def loss(outputs, wanted):
+        return (outputs - wanted[:, None]).relu().square().sum()
+
+    wanted = torch.where(torch.arange(len(inputs)) < 4, 100.0, -1.0)
+    group = couple(model, inputs).prunable[0].root
+    one, two = (
+        criterion().measure(model, batches, loss)(group)
+        for batches in (
+            [(inputs, wanted)],
+            [(inputs[:4], wanted[:4]), (inputs[4:], wanted[4:])],
+        )
+    )
+    assert one.any()
+    torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_class_weights_that_a_later_batch_shows_are_refused(criterion):
+    model, inputs, targets = example(Chain)
+    loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([1.0, 10.0, 3.0]))
+    batches = [(inputs, torch.zeros_like(targets)), (inputs, targets)]
+    with pytest.raises(DataError, match="leave out class weights"):
+        criterion().measure(model, batches, loss)
+
+
 @pytest.mark.parametrize("criterion", MEASURED)
 def test_no_batches_at_all_are_refused(criterion):
     with pytest.raises(DataError, match="got none"):

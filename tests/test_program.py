@@ -7,7 +7,7 @@ import torch
 from tiny_sweep import KINDS, Branching, Kind, for_kind
 from torch import nn
 
-from sculpt_plugin.errors import LaneError
+from sculpt_plugin.errors import DataError, LaneError
 from sculpt_plugin.pruning.lanes import program as module
 from sculpt_plugin.pruning.lanes.program import program
 from sculpt_plugin.training.mini_batches import shuffled
@@ -107,4 +107,15 @@ def test_score_must_be_a_tensor():
     recipe = replace(for_kind(KINDS[0]), score=lambda outputs, targets: 1.0)
 
     with pytest.raises(LaneError, match="its loss and its score must run under"):
+        program(Kind(KINDS[0])(0), recipe)
+
+
+def test_class_weights_are_refused_also_where_the_first_samples_do_not_show_them():
+    recipe = replace(
+        for_kind(KINDS[0]),
+        targets=(torch.arange(10) > 8).long(),
+        loss=nn.CrossEntropyLoss(weight=torch.tensor([1.0, 10.0, 1.0]).double()),
+    )
+
+    with pytest.raises(DataError, match="leave out class weights"):
         program(Kind(KINDS[0])(0), recipe)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch_pruning as tp
+from holders import ByAttribute, Held, KeptInStep, Pair
 from networks import Residual, mlp
 from search_by_recipe import by_recipe, learned, recipe
 from small_search import INPUTS, TARGETS, dense, evaluate, search, train
@@ -322,3 +323,63 @@ def test_smallest_share_that_cannot_be_meant_is_refused(finest):
 def test_smallest_share_of_another_library_is_a_number(tmp_path):
     found = search(finest=np.float64(0.25), edges=None, checkpoint=tmp_path)
     assert found.score == 1.0
+
+
+@pytest.mark.parametrize("holder", [ByAttribute, Held, KeptInStep, Pair])
+def test_outputs_and_targets_of_every_kind_are_measured(holder):
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = mlp(4, 6, 2)
+
+        def forward(self, x):
+            return holder(logits=self.inside(x), scale=2)
+
+    def loss(outputs, targets):
+        at = outputs.logits * outputs.scale
+        return F.binary_cross_entropy_with_logits(at, targets.logits)
+
+    torch.manual_seed(0)
+    wanted = holder(logits=TARGETS, scale=2)
+    sculpture = sculpt(
+        Holding(),
+        INPUTS,
+        train=lambda model: None,
+        evaluate=lambda model: -loss(model(INPUTS), wanted).item(),
+        batches=[(INPUTS, wanted)],
+        loss=loss,
+        max_drop=0.5,
+        units=0.3,
+        edges=0.2,
+        edge_importance=EdgeSensitivity(),
+        finest=0.1,
+    )
+    stages = {step.stage for step in sculpture.record if step.accepted}
+    assert stages >= {"units", "edges"}
+
+
+def test_a_network_with_transposed_convolutions_is_sculpted():
+    torch.manual_seed(0)
+    down, up = nn.Conv2d(1, 8, 2, stride=2), nn.ConvTranspose2d(8, 6, 2, stride=2)
+    grouped = nn.ConvTranspose2d(6, 4, 1, groups=2)
+    model = nn.Sequential(down, nn.ReLU(), up, grouped, nn.ReLU(), nn.Conv2d(4, 1, 1))
+    images = torch.randn(12, 1, 4, 4)
+
+    def error(model):
+        return F.mse_loss(model(images), images)
+
+    sculpture = sculpt(
+        model,
+        images,
+        train=lambda model: None,
+        evaluate=lambda model: -error(model).item(),
+        batches=[(images, images)],
+        loss=F.mse_loss,
+        max_drop=0.5,
+        units=0.2,
+        edges=0.2,
+        edge_importance=EdgeSensitivity(),
+        finest=0.1,
+    )
+    stages = {step.stage for step in sculpture.record if step.accepted}
+    assert stages >= {"units", "edges"}

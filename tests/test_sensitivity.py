@@ -47,6 +47,53 @@ def test_unit_scores_are_the_first_order_effect_of_really_silencing_a_unit(kind)
             assert scores[group.name][unit] == pytest.approx(effect.item(), abs=2e-5)
 
 
+@pytest.mark.parametrize("widths", [(8, 6), (8, 1), (1, 8), (4, 4)])
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_units_that_a_transposed_convolution_reads_are_scored(dimensions, widths):
+    """A gate at 1 on each unit of a sample: its gradient is what silencing moves."""
+    below, above = widths
+    down = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
+    up = (nn.ConvTranspose1d, nn.ConvTranspose2d)[dimensions - 1]
+    layers = down(2, below, 1), nn.ReLU(), up(below, above, 2, stride=2), nn.ReLU()
+    # Beside a transposed convolution with groups no units may be pruned.
+    model = nn.Sequential(*layers, up(above, 6, 2), up(6, 6, 1, groups=2))
+    model = model.double()
+    inputs = torch.randn(5, 2, *[3] * dimensions).double()
+    batches = [(inputs, torch.zeros(5))]
+
+    def loss(outputs, targets):
+        return outputs.flatten(1).square().mean()
+
+    scores = unit_sensitivity(model, couple(model, inputs), batches, loss)
+    assert list(scores) == ["0", "2"]
+    for name, size in zip(scores, widths, strict=True):
+        gates = torch.ones(5, size, *[1] * dimensions, dtype=torch.float64)
+        gates.requires_grad_()
+        relu = model[int(name) + 1]
+        handle = relu.register_forward_hook(lambda *seen, gates=gates: seen[2] * gates)
+        outputs = model(inputs).flatten(1)
+        handle.remove()
+        (effect,) = torch.autograd.grad(outputs.square().mean(1).sum(), gates)
+        assert torch.allclose(scores[name], effect.flatten(1).abs().mean(0))
+
+
+def test_edges_of_a_transposed_convolution_with_groups_are_scored():
+    model = nn.Sequential(nn.Conv1d(2, 4, 1), nn.ConvTranspose1d(4, 6, 2, groups=2))
+    model, inputs = model.double(), torch.randn(5, 2, 3).double()
+
+    def loss(outputs, targets):
+        return outputs.square().flatten(1).sum(1).mean()
+
+    batches = [(inputs, torch.zeros(5))]
+    found = edge_sensitivity(model, ["1.weight"], batches, loss)["1.weight"]
+    weight = model[1].weight
+    expected = torch.zeros_like(weight)
+    for x in inputs:
+        (gradient,) = torch.autograd.grad(model(x[None]).square().sum(), weight)
+        expected += (weight * gradient).abs().detach() / 5
+    assert torch.allclose(found, expected)
+
+
 def test_unit_scores_equal_captums_layer_gradient_x_activation():
     model, inputs, targets = doubled(Chain)
     coupling = couple(model, inputs)
@@ -273,6 +320,20 @@ def test_a_loss_that_raises_and_targets_that_do_not_fit_are_one_line():
     batches = [(torch.randn(6, 4), torch.randn(7, 9))]
     with pytest.raises(DataError, match=r"loss\(outputs, targets\) raised") as caught:
         unit_sensitivity(model, couple(model, batches[0][0]), batches, F.mse_loss)
+    assert "\n" not in str(caught.value)
+
+
+def test_targets_of_which_no_part_can_be_taken_are_one_line():
+    class Wrapped:
+        classes = torch.randint(0, 3, (6,))
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets.classes)
+
+    model, inputs = mlp(4, 5, 3), torch.randn(6, 4)
+    with pytest.raises(DataError, match=r"must take some samples of a ba") as caught:
+        edge_sensitivity(model, ["0.weight"], [(inputs, Wrapped())], loss)
+    assert "raised ValueError: Expected input batch_size" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

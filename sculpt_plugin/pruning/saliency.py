@@ -13,6 +13,7 @@ from sculpt_plugin.inputs import check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
+    Reduction,
     check_any,
     check_batch_axis,
     checked_pair,
@@ -21,8 +22,9 @@ from sculpt_plugin.pruning.samples import (
     read,
     reduction,
     sample_count,
+    samples_per_loss,
 )
-from sculpt_plugin.pruning.sensitivity import sizes_of_gradients, watch
+from sculpt_plugin.pruning.sensitivity import sizes_of_gradients, watch, wide
 
 _MOST_OUTPUTS = 64  # of a sample, since the loss has a table of all pairs of them
 _DRAWS = 4  # passes back through the model, where there are more outputs than that
@@ -57,7 +59,8 @@ def edge_saliency(
     """
     layers = {layer_of(name): name for name in weights}
     middle = _means(model, list(layers), batches)
-    scores = {n: torch.zeros_like(model.get_parameter(n)) for n in layers.values()}
+    parameters = {name: wide(model.get_parameter(name)) for name in layers.values()}
+    scores = {name: torch.zeros_like(x) for name, x in parameters.items()}
     total = 0
     draws = torch.Generator().manual_seed(0)
     for count, inputs, gradients in _curved(model, list(layers), batches, loss, draws):
@@ -65,7 +68,8 @@ def edge_saliency(
             if not inputs[layer]:
                 continue
             module = model.get_submodule(layer)
-            varying = [x - _beside(module, middle[layer], x) for x in inputs[layer]]
+            entered = [wide(x) for x in inputs[layer]]
+            varying = [x - _beside(module, middle[layer], x) for x in entered]
             for each in gradients:
                 scores[name] += sizes_of_gradients(
                     module, varying, each[layer], count, torch.square
@@ -73,7 +77,7 @@ def edge_saliency(
         total += count
     check_any(total)
     return {
-        name: model.get_parameter(name).detach().square() * value / (2 * total)
+        name: parameters[name].detach().square() * value / (2 * total)
         for name, value in scores.items()
     }
 
@@ -122,16 +126,16 @@ def _curved(
     draws: torch.Generator,
 ) -> Iterator[tuple[int, dict[str, list[Tensor]], list[dict[str, list[Tensor]]]]]:
     """Give what layers read, and gradients whose squares add up to the curvature."""
-    scale = None
+    known: Reduction | None = None
     for pair in read(batches):
         inputs, targets = checked_pair(pair)
         count = sample_count(inputs, targets)
         with torch.enable_grad(), evaluating(model), watch(model, layers) as watched:
             outputs = outputs_of(model, inputs)
             _check_outputs(outputs, count)
-            if scale is None:
-                scale = reduction(loss, outputs, targets, count)
-            curvature = _curvature(loss, outputs.detach(), targets) * scale(count)
+            known = reduction(loss, outputs, targets, count, known=known)
+            scale = samples_per_loss(known, count)
+            curvature = _curvature(loss, outputs.detach(), targets) * scale
             entered, left = ({n: x.get(n, []) for n in layers} for x in watched)
             seen = [x for calls in left.values() for x in calls if x.requires_grad]
             gradients = []
@@ -140,10 +144,10 @@ def _curved(
                 found = torch.autograd.grad(
                     value, seen, allow_unused=True, retain_graph=True
                 )
-                known = {id(x): g for x, g in zip(seen, found, strict=True)}
+                of_each = {id(x): g for x, g in zip(seen, found, strict=True)}
                 gradients.append(
                     {
-                        name: [_or_zero(known.get(id(x)), x) for x in calls]
+                        name: [_or_zero(of_each.get(id(x)), x) for x in calls]
                         for name, calls in left.items()
                     }
                 )

@@ -1,19 +1,23 @@
 """The user's samples and loss, refused where they cannot be used."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from sculpt_plugin.errors import DataError, one_line
-from sculpt_plugin.inputs import Inputs, call, tensors
+from sculpt_plugin.inputs import Inputs, call, flat_tensors, tensors
+from sculpt_plugin.pruning.parts import part_of
 
 Batches = Iterable[Any]
 """Yields `(inputs, targets)`, as a DataLoader does; it must start afresh each time."""
 
 Loss = Callable[[Any, Any], Tensor]
 """`loss(outputs, targets)`, the mean (or the sum) over the samples of the batch."""
+
+Reduction = Literal["mean", "sum"]
+"""What a loss makes of the losses of a batch's samples."""
 
 
 def checked_pair(pair: Any) -> tuple[Inputs, Any]:
@@ -107,43 +111,104 @@ def loss_of(loss: Loss, outputs: Any, targets: Any) -> Tensor:
 
 
 def reduction(
-    loss: Loss, outputs: Any, targets: Any, count: int
-) -> Callable[[int], int]:
-    """Tell from a few samples, taken singly, whether a loss averages or adds them.
+    loss: Loss,
+    outputs: Any,
+    targets: Any,
+    count: int,
+    *,
+    known: Reduction | None = None,
+) -> Reduction | None:
+    """Tell whether a loss averages or adds its samples', and refuse one that does not.
 
-    Gives the factor that turns the gradient of a batch's loss into that of each
-    sample's own.
+    A few samples of the first batch that can tell are taken singly, and every batch in
+    two parts: class weights show only where a rare class turns up.
+
+    Args:
+        loss: The user's loss.
+        outputs: What the model gave for a batch.
+        targets: The batch's targets.
+        count: How many samples it has.
+        known: What earlier batches told.
+
+    Returns:
+        What is known now: of one sample the mean is the sum, and so it is where all
+        losses are zero.
+
+    Raises:
+        DataError: It is neither.
     """
-    few = min(count, 8)
-    if few == 1:
-        return lambda size: size
+    if count == 1:
+        return known
 
-    def part(value: Any, start: int, stop: int) -> Any:
-        if isinstance(value, Tensor):
-            alike = value.ndim > 0 and len(value) == count
-            return value[start:stop] if alike else value
-        if isinstance(value, dict):
-            return {key: part(x, start, stop) for key, x in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)([part(x, start, stop) for x in value])
-        return value
+    def value(samples: slice | Tensor) -> float:
+        try:
+            of_samples = (part_of(x, samples, count) for x in (outputs, targets))
+            return float(loss(*of_samples))
+        except Exception as error:
+            raise DataError(
+                "loss(outputs, targets) must take some samples of a batch as it takes "
+                f"all {count}, but raised {type(error).__name__}: {one_line(error)}. "
+                "Let outputs and targets be tensors with the samples along the first "
+                "axis, or tuples, lists, dicts or dataclasses of such tensors."
+            ) from error
 
+    among: Sequence[Reduction] = ("mean", "sum") if known is None else (known,)
     with torch.no_grad():
-        value = loss_of(loss, part(outputs, 0, few), part(targets, 0, few))
-        singly = [
-            float(loss_of(loss, part(outputs, n, n + 1), part(targets, n, n + 1)))
-            for n in range(few)
-        ]
-    together = float(value)
-    rounding = torch.finfo(value.dtype).eps if value.is_floating_point() else 0
-    tolerance = max(1e-3, 16 * rounding) * (1e-6 + max(abs(x) for x in singly))
-    if abs(together - sum(singly) / few) <= tolerance:
-        return lambda size: size
-    if abs(together - sum(singly)) <= tolerance * few:
-        return lambda size: 1
-    raise DataError(
-        f"loss must be the mean or the sum of its samples' losses, but {few} samples "
-        f"have {together:.6g} together and {sum(singly):.6g} in sum when taken singly: "
-        "leave out class weights and ignore_index, or pass a loss with "
-        "reduction='sum'."
-    )
+        whole = loss_of(loss, outputs, targets)
+        rounding = torch.finfo(whole.dtype).eps if whole.is_floating_point() else 0
+        slack = max(1e-3, 16 * rounding)
+        if known is None:
+            few = min(count, 8)
+            singly = [(1, value(slice(n, n + 1))) for n in range(few)]
+            among = _fitting(among, value(slice(0, few)), singly, slack)
+        halves = [(size, value(half)) for size, half in _halves(targets, count)]
+        among = _fitting(among, float(whole), halves, slack)
+    return among[0] if len(among) == 1 else None
+
+
+def _halves(targets: Any, count: int) -> Iterator[tuple[int, slice | Tensor]]:
+    """Part a batch in two, between two classes if it has classes; give sizes too."""
+    order, middle = torch.arange(count), count // 2
+    for x in flat_tensors(targets):
+        has_classes = not x.is_floating_point() and not x.is_complex() and x.numel()
+        if has_classes and x.ndim > 0 and len(x) == count:
+            # Of a picture or a sequence of classes the mean does as well.
+            classes = x.cpu().reshape(count, -1).double().mean(1)
+            ranks = classes.argsort(stable=True)
+            ends = classes[ranks].diff().nonzero().flatten() + 1
+            if len(ends):
+                order, middle = ranks, int(ends[(ends - count / 2).abs().argmin()])
+                break
+    yield middle, order[:middle]
+    yield count - middle, order[middle:]
+
+
+def _fitting(
+    among: Sequence[Reduction],
+    together: float,
+    parts: Sequence[tuple[int, float]],
+    slack: float,
+) -> Sequence[Reduction]:
+    """Say which reductions make the loss of samples of the losses of their parts."""
+    count = sum(size for size, _ in parts)
+    mean = sum(size * value for size, value in parts) / count
+    total = sum(value for _, value in parts)
+    tolerance = slack * (1e-6 + max(abs(value) for _, value in parts))
+    fits: dict[Reduction, bool] = {
+        "mean": abs(together - mean) <= tolerance,
+        "sum": abs(together - total) <= tolerance * len(parts),
+    }
+    found: list[Reduction] = [kind for kind in among if fits[kind]]
+    if not found:
+        raise DataError(
+            f"loss must be the {' or the '.join(among)} of its samples' losses, but "
+            f"{count} samples have {together:.6g} together and, taken in {len(parts)} "
+            f"parts, {mean:.6g} in the mean and {total:.6g} in sum: leave out class "
+            "weights and ignore_index, or pass a loss with reduction='sum'."
+        )
+    return found
+
+
+def samples_per_loss(known: Reduction | None, count: int) -> int:
+    """Give what makes the gradients of a batch's loss those of its samples' own."""
+    return 1 if known == "sum" else count

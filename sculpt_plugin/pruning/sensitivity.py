@@ -14,6 +14,7 @@ from sculpt_plugin.inputs import check_call, evaluating
 from sculpt_plugin.pruning.samples import (
     Batches,
     Loss,
+    Reduction,
     check_any,
     check_batch_axis,
     checked_pair,
@@ -22,6 +23,7 @@ from sculpt_plugin.pruning.samples import (
     read,
     reduction,
     sample_count,
+    samples_per_loss,
 )
 
 _ENTRIES_AT_ONCE = 2**24  # of per-sample gradients held in memory together
@@ -118,24 +120,26 @@ def _backward(
     model: nn.Module, batches: Batches, loss: Loss, layers: Sequence[str]
 ) -> Iterator[_Batch]:
     """Run forward and backward on each batch, and yield what the layers saw."""
-    scale: Callable[[int], int] | None = None
+    known: Reduction | None = None
+    none = True
     for pair in read(batches):
         inputs, targets = checked_pair(pair)
-        if scale is None:
+        if none:
             check_call(model, inputs, name="the inputs in batches")
+        none = False
         count = sample_count(inputs, targets)
         with torch.enable_grad(), evaluating(model), watch(model, layers) as watched:
             outputs = outputs_of(model, inputs)
             value = loss_of(loss, outputs, targets)
-        if scale is None:
-            scale = reduction(loss, outputs, targets, count)
+        known = reduction(loss, outputs, targets, count, known=known)
+        scale = samples_per_loss(known, count)
         seen = [x for calls in watched for name in layers for x in calls.get(name, [])]
-        known = [x for x in seen if x.requires_grad]
-        found = torch.autograd.grad(value, known, allow_unused=True) if known else ()
+        moving = [x for x in seen if x.requires_grad]
+        found = torch.autograd.grad(value, moving, allow_unused=True) if moving else ()
         gradient = {id(x): torch.zeros_like(x) for x in seen}
-        for x, g in zip(known, found, strict=True):
+        for x, g in zip(moving, found, strict=True):
             if g is not None:
-                gradient[id(x)] = g * scale(count)
+                gradient[id(x)] = g * scale
         taken = [
             {name: [gradient[id(x)] for x in calls.get(name, [])] for name in layers}
             for calls in watched
@@ -143,7 +147,7 @@ def _backward(
         entered = {n: [x.detach() for x in watched[0].get(n, [])] for n in layers}
         check_batch_axis(entered, count)
         yield _Batch(count, entered, *taken)
-    check_any(scale is not None)
+    check_any(not none)
 
 
 @contextlib.contextmanager
@@ -188,7 +192,10 @@ def _effect(
     """Add activation times gradient over positions, for each column of a reader."""
     layer = model.get_submodule(name)
     axis = -1 if isinstance(layer, nn.Linear) else 1
-    width = layer.get_parameter("weight").shape[1] * getattr(layer, "groups", 1)
+    shape = layer.get_parameter("weight").shape
+    # A transposed weight has the inputs along axis 0, whatever its groups.
+    transposed = getattr(layer, "transposed", False)
+    width = shape[0] if transposed else shape[1] * getattr(layer, "groups", 1)
     total = torch.zeros(batch.count, width, dtype=torch.float64)
     for x, gradient in zip(
         batch.inputs[name], batch.input_gradients[name], strict=True
@@ -226,23 +233,28 @@ def sizes_of_gradients(
         gradients: The gradient of what each of its calls gave.
         count: How many samples there are.
         size: `torch.abs` or `torch.square`, or what else keeps products.
+
+    Returns:
+        The sum, in float32 at least: half precision would lose what is added late.
     """
+    weight = wide(layer.get_parameter("weight").detach())
     if not inputs:
-        return torch.zeros_like(layer.get_parameter("weight"))
+        return torch.zeros_like(weight)
+    inputs, gradients = [*map(wide, inputs)], [*map(wide, gradients)]
     rows = inputs[0].shape[:-1] if len(inputs) == 1 else None
     if isinstance(layer, nn.Linear) and rows == (count,):
         # The gradient of one sample is an outer product, and so is its size.
         return size(gradients[0]).T @ size(inputs[0])
 
+    own = {name: wide(x.detach()) for name, x in layer.named_parameters()}
+
     def product(weight: Tensor, samples: list[Tensor], deltas: list[Tensor]) -> Tensor:
-        outputs = [
-            torch.func.functional_call(layer, {"weight": weight}, x) for x in samples
-        ]
+        changed = {**own, "weight": weight}
+        outputs = [torch.func.functional_call(layer, changed, x) for x in samples]
         return torch.stack(
             [(y * d).sum() for y, d in zip(outputs, deltas, strict=True)]
         ).sum()
 
-    weight = layer.get_parameter("weight").detach()
     each = torch.func.vmap(torch.func.grad(product), in_dims=(None, 0, 0))
     total = torch.zeros_like(weight)
     at_once = max(1, _ENTRIES_AT_ONCE // weight.numel())
@@ -253,6 +265,11 @@ def sizes_of_gradients(
         )
         total += size(of_each).sum(0)
     return total
+
+
+def wide(x: Tensor) -> Tensor:
+    """Give numbers in float32 at least, so that many can be added."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _by_sample(values: list[Tensor], count: int, part: slice) -> list[Tensor]:

@@ -10,7 +10,7 @@ from torch.func import functional_call, vmap
 
 from sculpt_plugin.errors import LaneError, one_line
 from sculpt_plugin.pruning.lanes.tape import repeats
-from sculpt_plugin.pruning.samples import reduction
+from sculpt_plugin.pruning.samples import reduction, samples_per_loss
 from sculpt_plugin.training.mini_batches import shuffled
 from sculpt_plugin.training.recipe import Recipe
 
@@ -93,7 +93,8 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
     with torch.no_grad():
         count = len(recipe.checked_on[0])
         outputs = model(recipe.checked_on[0])
-        scale = reduction(recipe.loss, outputs, recipe.checked_on[1], count)(count)
+        known = reduction(recipe.loss, outputs, recipe.checked_on[1], count)
+        scale = samples_per_loss(known, count)
     lanes = {
         name: torch.stack([p.detach(), p.detach() * 0.5 + 0.1])
         for name, p in model.named_parameters()
