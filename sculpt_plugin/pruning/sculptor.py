@@ -35,6 +35,7 @@ from sculpt_plugin.pruning.refusals import (
     flag,
     too_low,
 )
+from sculpt_plugin.pruning.run_settings import settings_of
 from sculpt_plugin.pruning.samples import Batches, Loss
 from sculpt_plugin.pruning.schedule import Schedule, plain
 from sculpt_plugin.pruning.selection import drop_edges, drop_units
@@ -218,7 +219,9 @@ def sculpt(
         if folder is not None:
             store.make_folder(folder)
             stack.enter_context(store.locked(folder))
-            settings = _settings(search, min_score, max_drop, plan, ignore, compacting)
+            settings = settings_of(
+                search, min_score, max_drop, plan, ignore, compacting
+            )
             found, record = disk.start(folder, settings, snapshot)
             snapshot = found or snapshot
         stack.callback(lambda: disk.restore(model, snapshot, flags))
@@ -335,45 +338,3 @@ def _floor(
         return min_score
     assert max_drop is not None  # checked at the start
     return record[0].score - max_drop if record else -math.inf
-
-
-def _settings(
-    search: Search,
-    min_score: float | None,
-    max_drop: float | None,
-    plan: Plan,
-    ignore: Sequence[str],
-    compacting: bool,
-) -> dict[str, object]:
-    """Gather what must be the same for a killed run to go on."""
-    return {
-        **{
-            f"parameter {name}": [*parameter.shape, str(parameter.dtype)]
-            for name, parameter in search.model.named_parameters()
-        },
-        "min_score": min_score,
-        "max_drop": max_drop,
-        "units": plan.units,
-        "edges": plan.edges,
-        "finest": plan.finest,
-        "one_by_one": plan.one_by_one,
-        "compacting": compacting,
-        "unit_importance": _described(search.unit_importance),
-        "edge_importance": _described(search.edge_importance),
-        "ignore": list(ignore),
-        "seed": search.seed,
-    }
-
-
-def _described(importance: tp.importance.Importance) -> str:
-    """Name an importance with its plain settings."""
-    plain_values = {
-        name: value
-        for name, value in sorted(vars(importance).items())
-        if isinstance(value, bool | int | float | str | None)
-    }
-    return (
-        f"{type(importance).__name__}({plain_values})"
-        if plain_values
-        else (type(importance).__name__)
-    )
