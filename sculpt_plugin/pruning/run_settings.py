@@ -1,8 +1,10 @@
 """What must be the same for a run to go on from its checkpoint."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch_pruning as tp
+from torch import nn
 
 from sculpt_plugin.pruning.attempts import Plan
 from sculpt_plugin.pruning.ranking import Search
@@ -34,6 +36,7 @@ def settings_of(
             f"parameter {name}": [*parameter.shape, str(parameter.dtype)]
             for name, parameter in search.model.named_parameters()
         },
+        "layers": _kinds(search.model),
         "min_score": min_score,
         "max_drop": max_drop,
         "units": plan.units,
@@ -46,6 +49,12 @@ def settings_of(
         "ignore": list(ignore),
         "seed": search.seed,
     }
+
+
+def _kinds(model: nn.Module) -> dict[str, int]:
+    """Count the layers of each kind, those without parameters too."""
+    leaves = (m for m in model.modules() if next(m.children(), None) is None)
+    return dict(Counter(type(leaf).__name__ for leaf in leaves))
 
 
 def _described(importance: tp.importance.Importance) -> str:
