@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from networks import ZOO, Chain, Grouped, Residual, mlp, warmed
+from networks import ZOO, Chain, FixedWidth, Grouped, Residual, mlp, warmed
 from test_masks import some_masks
 from torch import nn
 
@@ -145,6 +145,14 @@ def test_an_operation_that_counts_the_units_is_noticed(dtype):
     apply(model, masks)
     with pytest.raises(ModelError, match="depends on how many units"):
         compact(model, inputs, masks=masks)
+
+
+def test_an_operation_that_fails_on_fewer_units_is_noticed():
+    model, inputs = warmed(FixedWidth)
+    masks = some_masks(model, inputs)
+    with pytest.raises(ModelError, match="depends on how many units") as caught:
+        compact(model, inputs, masks=masks)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_model_that_fixes_its_precision_is_compacted():

@@ -239,6 +239,13 @@ def _original_units(model: nn.Module, kept: Positions) -> dict[str, Tensor]:
     return units
 
 
+_COUNTS = (
+    "Cutting out the pruned units changes what the model computes: an operation in it "
+    "depends on how many units there are. Keep the masked model, without compacting, "
+    "or name the layers concerned in ignore."
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Trials:
     """What a model made of some inputs, and whether it did so in double precision."""
@@ -258,7 +265,11 @@ def tried(model: nn.Module, trials: Sequence[Inputs]) -> Trials:
 
 def check_unchanged(before: Trials, model: nn.Module) -> None:
     """Refuse a smaller model that makes something else of the same inputs."""
-    check_same(before.outputs, _outputs(model, before.inputs, double=before.double))
+    try:
+        found = _outputs(model, before.inputs, double=before.double)
+    except Exception as error:  # It ran before, and only its widths have changed.
+        raise ModelError(_COUNTS) from error
+    check_same(before.outputs, found)
 
 
 def _outputs(
@@ -289,8 +300,4 @@ def check_same(expected: list[list[Tensor]], found: list[list[Tensor]]) -> None:
         else:
             same = torch.equal(one, other)
         if not same:
-            raise ModelError(
-                "Cutting out the pruned units changes what the model computes: an "
-                "operation in it depends on how many units there are. Keep the masked "
-                "model, or name the layers concerned in ignore."
-            )
+            raise ModelError(_COUNTS)
