@@ -318,6 +318,18 @@ def test_tied_weights_are_refused_by_name():
         couple(model, torch.zeros(1, 4))
 
 
+def test_a_compiled_model_is_refused_in_one_line():
+    message = r"^The model must not be compiled.* which is its \._orig_mod\.$"
+    with pytest.raises(ModelError, match=message):
+        couple(torch.compile(mlp(4, 3, 2), backend="eager"), torch.zeros(1, 4))
+
+
+def test_a_compiled_part_is_refused_by_name():
+    model = nn.Sequential(torch.compile(mlp(4, 3), backend="eager"), mlp(3, 2))
+    with pytest.raises(ModelError, match=r"^Layer '0' must not be compiled"):
+        couple(model, torch.zeros(1, 4))
+
+
 class Tied(nn.Module):
     """Reads words and writes words by one table."""
 

@@ -108,7 +108,14 @@ def _with_sound_indices(model: nn.Module, group: UnitGroup) -> UnitGroup:
 
 
 def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
-    """Refuse a model without edges, with masks of another tool, or a wrong `ignore`."""
+    """Refuse a model without edges, compiled or masked elsewhere; a wrong `ignore`."""
+    for name, module in model.named_modules():
+        if "_orig_mod" in module._modules:
+            what = f"Layer {name!r}" if name else "The model"
+            raise ModelError(
+                f"{what} must not be compiled, since torch-pruning cannot follow it "
+                "then: put in what torch.compile was given, which is its ._orig_mod."
+            )
     layers = {n: m for n, m in model.named_modules() if isinstance(m, WEIGHTED)}
     if not layers:
         raise ModelError(
