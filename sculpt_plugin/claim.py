@@ -15,6 +15,7 @@ def claim(
     *,
     reached: Collection[str],
     kind: str,
+    later: Collection[str] = (),
 ) -> bool:
     """Take a folder for a run, or find it taken by the same one.
 
@@ -25,6 +26,8 @@ def claim(
         reached: Files or folders of which one is there as soon as the run has
             reached anything. Until then other settings simply take over.
         kind: What the folder is, for the message.
+        later: Settings that earlier versions did not write down: a folder without one
+            of them may go on.
 
     Returns:
         Whether an earlier run has reached something.
@@ -44,7 +47,7 @@ def claim(
     wanted = json.loads(json.dumps(settings))
     found = _read(path) if path.exists() else None
     if any((folder / part).exists() for part in reached):
-        _check_same(folder, wanted, found or {})
+        _check_same(folder, wanted, found or {}, later)
         return True
     others = {p.name for p in folder.iterdir() if not p.name.startswith(store.PARTIAL)}
     foreign = others - {name, store.LOCK}
@@ -73,7 +76,10 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _check_same(
-    folder: Path, wanted: Mapping[str, object], found: Mapping[str, object]
+    folder: Path,
+    wanted: Mapping[str, object],
+    found: Mapping[str, object],
+    later: Collection[str],
 ) -> None:
     """Refuse to go on with a run that was started otherwise."""
     if found.get("format") != wanted.get("format"):
@@ -82,9 +88,11 @@ def _check_same(
             "or start again in another folder."
         )
     for name in sorted({*found, *wanted}):
+        if name in later and name not in found:
+            continue
         if found.get(name) != wanted.get(name):
             raise CheckpointError(
                 f"{folder} belongs to another run: there {name} is {found.get(name)}, "
                 f"here it is {wanted.get(name)}. Use the same settings, or another "
-                "folder (with --out)."
+                "folder (checkpoint= in Python, --out in the shell)."
             )

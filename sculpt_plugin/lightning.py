@@ -162,7 +162,7 @@ class SculptCallback(Callback):
         """Go on with a search that was killed."""
         if _has_begun(self._checkpoint):
             trainer.fit_loop.max_epochs = 0
-            self._begin(trainer, pl_module)
+            self._begin(trainer, pl_module, resuming=True)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Give each turn optimizers and schedules of its own."""
@@ -199,7 +199,7 @@ class SculptCallback(Callback):
         if self._search is not None:
             self._search.close()
 
-    def _begin(self, trainer: Any, module: Any) -> None:
+    def _begin(self, trainer: Any, module: Any, *, resuming: bool = False) -> None:
         """Start the search; it asks for training and for scores."""
         batches = _Batches(trainer, module)
 
@@ -216,13 +216,15 @@ class SculptCallback(Callback):
                 )
 
         self._search = Handover(search)
-        self._go_on(trainer)
+        self._go_on(trainer, resuming=resuming)
 
-    def _go_on(self, trainer: Any) -> None:
+    def _go_on(self, trainer: Any, *, resuming: bool = False) -> None:
         """Answer what is known, and let the fit go on for what is not."""
         search = self._search
         assert search is not None  # it has begun
         while not search.finished and search.question == "evaluate":
+            if resuming:
+                _validate(trainer)
             search.answer(self._score(trainer))
         if search.finished:
             self.sculpture = search.result
@@ -291,6 +293,21 @@ def _check(trainer: Any) -> None:
     raise DataError(
         f"A Trainer with SculptCallback must {rule}, got {found}: {advice}."
     )
+
+
+def _validate(trainer: Any) -> None:
+    """Validate between epochs, what a checkpoint has just put in."""
+    trainer.validating = True
+    bar = trainer.progress_bar_callback
+    shown = getattr(bar, "is_enabled", False)
+    if shown:
+        bar.disable()  # it has not begun
+    try:
+        trainer.fit_loop.epoch_loop.val_loop.run()
+    finally:
+        trainer.training = True
+        if shown:
+            bar.enable()
 
 
 def _has_begun(folder: Path | None) -> bool:

@@ -93,3 +93,21 @@ def warmed(kind: type[nn.Module]) -> tuple[nn.Module, Tensor]:
     for _ in range(3):
         model(torch.randn(9, *kind.shape))
     return model.eval(), batch
+
+
+class FixedWidth(nn.Module):
+    """A recurrent net by hand, whose first state says how many units there are."""
+
+    shape = (4,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(4, 8)
+        self.again = nn.Linear(8, 8)
+        self.output = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 8)
+        for _ in range(3):
+            state = torch.tanh(self.read(x) + self.again(state))
+        return self.output(state)

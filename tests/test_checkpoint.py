@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import random
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from networks import mlp
-from small_search import dense, search, search_in, train
+from small_search import INPUTS, TARGETS, dense, evaluate, search, search_in, train
+from torch.nn import functional as F
 
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError, ThresholdError, TrainError
@@ -183,8 +185,76 @@ def test_another_models_checkpoint_is_refused_in_one_short_line(undisturbed):
 
 
 def test_another_runs_checkpoint_is_refused(undisturbed):
-    with pytest.raises(CheckpointError, match="there seed is 5, here it is 6"):
+    message = (
+        r"there seed is 5, here it is 6\. .* folder \(checkpoint= in Python, --out"
+    )
+    with pytest.raises(CheckpointError, match=message):
         search(checkpoint=undisturbed[1], seed=6)
+
+
+def copied(folder, place):
+    for path in folder.iterdir():
+        (place / path.name).write_bytes(path.read_bytes())
+    return place
+
+
+def test_a_checkpoint_of_other_data_is_refused_and_the_model_left(undisturbed):
+    def other(model):
+        with torch.no_grad():
+            return ((model(INPUTS) > 0) == (INPUTS[:, 2:] > 0)).float().mean().item()
+
+    model = mlp(4, 10, 10, 2)
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    message = r"says that its model scores 1, but here it scores 0\.\d+, below 1: "
+    with pytest.raises(CheckpointError, match=message) as caught:
+        search(model, checkpoint=undisturbed[1], evaluate=other)
+    assert "\n" not in str(caught.value)
+    assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
+
+
+def test_a_checkpoint_of_a_model_with_other_activations_is_refused(undisturbed):
+    model = dense()
+    model[1] = torch.nn.Tanh()
+    message = "there layers is {'Linear': 3, 'ReLU': 2}, here it is {'Linear': 3, 'Tan"
+    with pytest.raises(CheckpointError, match=message):
+        search(model, checkpoint=undisturbed[1])
+
+
+def test_a_checkpoint_from_before_layers_were_noted_goes_on(undisturbed, tmp_path):
+    settings = copied(undisturbed[1], tmp_path) / "settings.json"
+    older = json.loads(settings.read_text())
+    del older["layers"]
+    settings.write_text(json.dumps(older))
+    assert same(search(checkpoint=tmp_path), undisturbed[0])
+
+
+def test_a_score_of_random_draws_is_found_again(tmp_path):
+    def noisy(model):
+        with torch.no_grad():
+            outputs = model(INPUTS + 0.3 * torch.randn_like(INPUTS))
+        scores.append(-F.binary_cross_entropy_with_logits(outputs, TARGETS).item())
+        return scores[-1]
+
+    scores = []
+    settings = {"evaluate": noisy, "min_score": None, "max_drop": 0.5, "edges": None}
+    first = search(checkpoint=tmp_path, **settings)
+    search(checkpoint=tmp_path, **settings)
+    assert scores[-1] == first.score
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_score_in_the_mode_that_train_left_is_found_again(mode, tmp_path):
+    def then(model):
+        train(model)
+        model.train(mode)
+
+    def in_mode(model):
+        return evaluate(model) if model.training is mode else 0.99
+
+    model = dense().train(mode)
+    settings = {"train": then, "evaluate": in_mode, "checkpoint": tmp_path}
+    first = search(model, **settings)
+    assert same(search(dense().train(not mode), **settings), first)
 
 
 def test_a_folder_with_other_things_is_refused_and_kept(tmp_path):
@@ -211,8 +281,7 @@ def test_a_file_in_the_way_is_refused(tmp_path):
     ],
 )
 def test_a_damaged_checkpoint_is_named(undisturbed, tmp_path, name, content, message):
-    for path in undisturbed[1].iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copied(undisturbed[1], tmp_path)
     if content is None:
         (tmp_path / name).unlink()
     else:

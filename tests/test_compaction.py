@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from networks import ZOO, Chain, Grouped, Residual, mlp, warmed
+from networks import ZOO, Chain, FixedWidth, Grouped, Residual, mlp, warmed
 from test_masks import some_masks
 from torch import nn
 
@@ -132,17 +132,40 @@ def test_units_behind_an_operation_over_all_of_them_are_left_alone():
     assert torch.allclose(small.model(inputs), model(inputs), atol=1e-6)
 
 
-def test_an_operation_that_counts_the_units_is_noticed():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_an_operation_that_counts_the_units_is_noticed(dtype):
     class Counted(Chain):
         def forward(self, x):
             hidden = self.layers(x)
-            return self.output(hidden * hidden.shape[1])
+            return self.output(hidden * hidden.shape[1] / 7)
 
     model, inputs = warmed(Counted)
+    model, inputs = model.to(dtype), inputs.to(dtype)
     masks = some_masks(model, inputs)
     apply(model, masks)
     with pytest.raises(ModelError, match="depends on how many units"):
         compact(model, inputs, masks=masks)
+
+
+def test_an_operation_that_fails_on_fewer_units_is_noticed():
+    model, inputs = warmed(FixedWidth)
+    masks = some_masks(model, inputs)
+    with pytest.raises(ModelError, match="depends on how many units") as caught:
+        compact(model, inputs, masks=masks)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_fixes_its_precision_is_compacted():
+    class InSingle(Chain):
+        def forward(self, x):
+            return super().forward(x.float())
+
+    model, inputs = warmed(InSingle)
+    masks = some_masks(model, inputs)
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks).model
+    assert small.layers[0].out_features < 7
+    assert torch.allclose(small(inputs), model(inputs), atol=1e-6)
 
 
 @pytest.mark.parametrize("column", [0, 1])

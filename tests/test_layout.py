@@ -30,7 +30,7 @@ ALLOWED = {
     "tasks": GROUND | {"training", "vision"},
     "analysis": GROUND | {"tracing"},
     "training": GROUND,
-    "pruning": GROUND | {"coupling", "training"},
+    "pruning": GROUND | {"coupling", "files", "training"},
     "drawing": {"errors", "analysis", "pruning"},
     "plot": {"errors", "analysis", "pruning", "drawing"},
     "report": GROUND | {"analysis", "covered", "drawing"},

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from sculpt_plugin.errors import DataError, ModelError, ThresholdError
+from sculpt_plugin.errors import CheckpointError, DataError, ModelError, ThresholdError
 from sculpt_plugin.pruning.sculptor import sculpt
 
 try:
@@ -20,7 +20,12 @@ except ModelError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 from lightning import pytorch as lit
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    RichProgressBar,
+    TQDMProgressBar,
+)
 
 pytestmark = [
     # Lightning's own, with this torch.
@@ -227,6 +232,28 @@ def test_a_fit_that_has_ended_is_not_trained_again(expected, tmp_path):
     assert module.epochs == 0
     assert told(sculpting.sculpture.record) == told(expected.record)
     assert torch.equal(module.layers[0].weight, expected.model.layers[0].weight)
+
+
+class Opposite(Module):
+    """Wants what is not."""
+
+    def validation_step(self, batch, number):
+        self.log("right", right(self.net, batch[0], 1 - batch[1]))
+
+
+@pytest.mark.parametrize("bar", [TQDMProgressBar, RichProgressBar])
+def test_a_fit_on_other_data_does_not_go_on(bar, tmp_path):
+    fit(Module(), callback(checkpoint=tmp_path / "turns"))
+    module = Opposite()
+    before = module.layers[0].weight.detach().clone()
+    with pytest.raises(CheckpointError, match="scores 1, but here it scores 0, below"):
+        fit(
+            module,
+            callback(checkpoint=tmp_path / "turns"),
+            bar(),
+            enable_progress_bar=True,
+        )
+    assert torch.equal(module.layers[0].weight, before)
 
 
 def test_a_metric_that_is_not_logged_is_refused_after_the_first_epoch():

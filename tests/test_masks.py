@@ -5,6 +5,7 @@ import pytest
 import torch
 from networks import ZOO, Chain, Grouped, Residual, warmed
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import ModelError
@@ -113,3 +114,45 @@ def test_masks_hold_whatever_the_precision(dtype):
     kept = masks.keep["output.weight"]
     assert (model.output.weight[~kept] == 0).all()
     assert model.output.weight[kept].isnan().all()
+
+
+def held_layer():
+    layer = torch.nn.Linear(2, 1)
+    masks = Masks({"weight": torch.tensor([[True, False]])}, ("weight",))
+    attach(layer, masks)
+    return layer
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_masks_hold_in_a_model_that_changes_its_precision(dtype):
+    layer = held_layer().to(dtype)
+    for fill in (1.0, torch.nan):
+        layer.weight.data.fill_(fill)
+        layer(torch.zeros(1, 2, dtype=dtype))
+        assert layer.weight[0, 1] == 0
+        assert layer.weight[0, 0] != 0
+
+
+def test_masks_hold_parameters_that_were_exchanged():
+    layer = held_layer()
+    state = {"weight": torch.ones(1, 2), "bias": torch.ones(1)}
+    layer.load_state_dict(state, assign=True)
+    assert layer(torch.ones(1, 2)).item() == 2
+    assert layer.weight.tolist() == [[1, 0]]
+
+
+def test_masks_hold_exchanged_parameters_of_a_copy():
+    layer = torch.nn.Sequential(held_layer())
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        twin[0].weight = torch.nn.Parameter(torch.ones(1, 2))
+        twin(torch.ones(1, 2))
+        assert twin[0].weight.tolist() == [[1, 0]]
+    assert layer[0].weight.tolist() != [[1, 0]]
+
+
+def test_masks_hold_a_weight_that_is_parametrized_later():
+    layer = held_layer()
+    prune.random_unstructured(layer, "weight", amount=0)
+    layer.weight_orig.data.fill_(1)
+    layer(torch.ones(1, 2))
+    assert layer.weight_orig.tolist() == [[1, 0]]

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import Residual
+from networks import FixedWidth, Residual, warmed
 from search_by_recipe import RIGHT, WIDE, by_recipe, learned, recipe
 from small_search import INPUTS, TARGETS, dense, evaluate, search, train
 from torch import nn
 from torch.nn import functional as F
 
-from sculpt_plugin.errors import TrainError
+from sculpt_plugin.errors import ModelError, TrainError
 from sculpt_plugin.inputs import evaluating
 from sculpt_plugin.pruning.sculptor import sculpt
 
@@ -227,3 +227,21 @@ def test_train_that_fails_on_a_live_part_leaves_the_model_as_it_was():
         by_recipe(start, how, compacting=True, train=fails)
     assert all(torch.equal(before[n], x) for n, x in start.state_dict().items())
     assert not start._forward_pre_hooks
+
+
+def test_a_model_that_cannot_be_cut_is_refused_with_compacting_and_left():
+    model, inputs = warmed(FixedWidth)
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    with pytest.raises(ModelError, match=r"depends on how many .* without compacting"):
+        sculpt(
+            model,
+            inputs,
+            train=lambda model: None,
+            evaluate=lambda model: 1.0,
+            batches=[(inputs, torch.zeros(len(inputs)).long())],
+            loss=F.cross_entropy,
+            min_score=1.0,
+            units=0.3,
+            compacting=True,
+        )
+    assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())

@@ -85,12 +85,16 @@ def _layers(model: nn.Module, name: str) -> list[nn.Module]:
 
 
 def _with_sound_indices(model: nn.Module, group: UnitGroup) -> UnitGroup:
-    """Put a group aside whose indices leave an axis, or whose units nobody reads."""
+    """Put a group aside of shared parameters, wrong indices, or units nobody reads."""
     if group.obstacle is not None:
         return group
     read = torch.zeros(group.size, dtype=torch.bool)
     for member in group.reads:
         read[member.unit] = True
+    shared = _shared(model)
+    for member in (*group.makes, *group.reads):
+        if member.parameter in shared:
+            return replace(group, obstacle=f"{member.parameter!r} is shared")
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     inside = all(
         int(member.index.max()) < shapes[member.parameter][member.axis]
@@ -104,7 +108,14 @@ def _with_sound_indices(model: nn.Module, group: UnitGroup) -> UnitGroup:
 
 
 def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
-    """Refuse a model without edges, with masks of another tool, or a wrong `ignore`."""
+    """Refuse a model without edges, compiled or masked elsewhere; a wrong `ignore`."""
+    for name, module in model.named_modules():
+        if "_orig_mod" in module._modules:
+            what = f"Layer {name!r}" if name else "The model"
+            raise ModelError(
+                f"{what} must not be compiled, since torch-pruning cannot follow it "
+                "then: put in what torch.compile was given, which is its ._orig_mod."
+            )
     layers = {n: m for n, m in model.named_modules() if isinstance(m, WEIGHTED)}
     if not layers:
         raise ModelError(
@@ -126,7 +137,8 @@ def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
                 f"ignore names {name!r}, which holds no Linear or convolution layer: "
                 f"name one of {', '.join(layers)}."
             )
-    owners: dict[int, str] = {}
+    ignored = {layer for name in ignore for layer in _layers(model, name)}
+    shared = _shared(model)
     for name, layer in layers.items():
         if "weight" not in layer._parameters:
             raise ModelError(
@@ -136,9 +148,23 @@ def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
                 "layer, 'weight') or torch.nn.utils.parametrize."
                 "remove_parametrizations(layer, 'weight')."
             )
-        owner = owners.setdefault(id(layer.weight), name)
-        if owner != name:
+        owners = shared.get(f"{name}.weight".lstrip("."), ())
+        tied = [owner for owner in owners if owner in layers]
+        if owners and not ignored.issuperset(layers[owner] for owner in tied):
             raise ModelError(
-                f"Layers {owner!r} and {name!r} share one weight, which pruning would "
-                "cut for both: give each a weight of its own."
+                f"Layers {' and '.join(map(repr, owners))} share one weight, which "
+                "pruning would cut for both: give each a weight of its own, or leave "
+                f"it alone with ignore={tied}."
             )
+
+
+def _shared(model: nn.Module) -> dict[str, list[str]]:
+    """Give the parameters that several modules have, by each of their names."""
+    owners: dict[int, list[str]] = {}
+    named: dict[str, int] = {}
+    for path, module in model.named_modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                owners.setdefault(id(parameter), []).append(path)
+                named[f"{path}.{name}".lstrip(".")] = id(parameter)
+    return {n: owners[key] for n, key in named.items() if len(owners[key]) > 1}

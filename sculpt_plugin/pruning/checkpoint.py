@@ -103,7 +103,9 @@ def start(
             path.unlink()
     settings = {"format": FORMAT, **settings}
     files = (STATE, RECORD)
-    if not claim(folder, SETTINGS, settings, reached=files, kind="a checkpoint"):
+    if not claim(
+        folder, SETTINGS, settings, reached=files, kind="a checkpoint", later=["layers"]
+    ):
         return None, []
     record = _read_record(folder)
     if not (folder / STATE).exists():

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from sculpt_plugin import store
 from sculpt_plugin.coupling import edge_layers, layer_of, output_axis
-from sculpt_plugin.errors import CheckpointError
-from sculpt_plugin.pruning.compaction import Compacted
+from sculpt_plugin.errors import CheckpointError, ModelError
+from sculpt_plugin.files.chains import chain
+from sculpt_plugin.pruning.compaction import Compacted, check_unchanged, tried
 from sculpt_plugin.pruning.masks import Masks
+from sculpt_plugin.randomness import seeded
 
 MODEL_FORMAT, MASKS_FORMAT = "sculpt-model/1", "sculpt-masks/1"
 
@@ -44,12 +46,17 @@ def save_model(path: str | Path, model: nn.Module) -> None:
 def save_compacted(path: str | Path, compacted: Compacted, original: nn.Module) -> None:
     """Save a compacted model with the numbers its units had in the original.
 
+    `load_model` tells a chain of Linear layers with a ReLU between each two from its
+    weights. The file says nothing else, so any other model is refused; keep it whole,
+    with `torch.save(compacted.model, path)`.
+
     Args:
         path: Where to; its folder must exist.
         compacted: What `compact` gave.
         original: The model that was compacted, for the sizes of its layers.
 
     Raises:
+        ModelError: The model is no such chain; nothing is written.
         CheckpointError: The place cannot be written.
 
     Example:
@@ -64,6 +71,12 @@ def save_compacted(path: str | Path, compacted: Compacted, original: nn.Module) 
         >>> kept.units["0"], kept.sizes["0"], list(kept.tensors["0.weight"].shape)
         ([1, 2], 3, [2, 1])
     """
+    if not _is_told_by_weights(compacted.model):
+        raise ModelError(
+            "A compacted model must be a chain of Linear layers with a ReLU between "
+            "each two, as load_model gives it back, but this one computes something "
+            "else: keep it whole, with torch.save(compacted.model, path)."
+        )
     sizes = {
         layer_of(name): layer.get_parameter("weight").shape[output_axis(layer)]
         for name, layer in edge_layers(original).items()
@@ -74,6 +87,20 @@ def save_compacted(path: str | Path, compacted: Compacted, original: nn.Module) 
         "sizes": sizes,
     }
     store.write_tensors(Path(path), compacted.model.state_dict(), metadata=metadata)
+
+
+def _is_told_by_weights(model: nn.Module) -> bool:
+    """Tell whether the chain that a model's weights seem to be computes the same."""
+    try:
+        again = chain(model.state_dict(), in_order=False)
+        first = next(m for m in again.modules() if isinstance(m, nn.Linear)).weight
+        with seeded(0):
+            inputs = first.new_empty(64, first.shape[1]).normal_()
+        # Small and large, for activations are alike at one of the ends.
+        check_unchanged(tried(model, [inputs, 10 * inputs, 100 * inputs]), again)
+    except Exception:  # The model may raise anything on inputs of the chain's shape.
+        return False
+    return True
 
 
 def load_kept(path: str | Path) -> Kept:

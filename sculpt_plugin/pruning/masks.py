@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool
@@ -122,8 +123,8 @@ def apply(model: nn.Module, masks: Masks) -> None:
     Raises:
         ModelError: A masked parameter is missing or has another shape.
     """
-    for parameter, gone in _pairs(model, masks):
-        parameter.data.masked_fill_(gone, 0)
+    for name, gone in _pairs(model, masks):
+        model.get_parameter(name).data.masked_fill_(gone, 0)
 
 
 def attach(model: nn.Module, masks: Masks) -> RemovableHandle:
@@ -151,12 +152,18 @@ def attach(model: nn.Module, masks: Masks) -> RemovableHandle:
         >>> layer.weight[0, 1].item()
         0.0
     """
-    pairs = [
-        (parameter, bits(parameter, gone)) for parameter, gone in _pairs(model, masks)
-    ]
-    hook = HoldMasks(pairs)
+    hook = HoldMasks([_held(model, *pair) for pair in _pairs(model, masks)])
     hook(model, ())
     return model.register_forward_pre_hook(hook)
+
+
+class Held(NamedTuple):
+    """A masked parameter: where it is, what was there last, and the bits for that."""
+
+    owner: nn.Module
+    name: str
+    last: Tensor
+    mask: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,14 +171,25 @@ class HoldMasks:
     """A forward pre-hook that zeroes masked entries; a class so that it pickles.
 
     It runs before every forward, so it must cost little: a number AND all its bits is
-    itself, AND none of them is zero, even where it was not finite.
+    itself, AND none of them is zero, even where it was not finite. The bits are made
+    anew where a parameter was exchanged or moved, or has another precision.
     """
 
-    pairs: list[tuple[nn.Parameter, Tensor]]
+    held: list[Held]
 
     def __call__(self, module: nn.Module, inputs: tuple) -> None:
         """Zero the masked entries, whatever the optimizer did to them."""
-        for parameter, mask in self.pairs:
+        for number, (owner, name, last, mask) in enumerate(self.held):
+            parameter = owner._parameters.get(name)
+            if parameter is None:
+                parameter = last  # parametrized: it is under another name
+            if (
+                parameter is not last
+                or parameter.element_size() != mask.element_size()
+                or parameter.device != mask.device
+            ):
+                mask = bits(parameter, mask.to(parameter.device) == 0)
+                self.held[number] = Held(owner, name, parameter, mask)
             parameter.data.view(mask.dtype).bitwise_and_(mask)
 
 
@@ -182,8 +200,15 @@ def bits(parameter: Tensor, gone: Bool[Tensor, "..."]) -> Tensor:
     return torch.zeros_like(gone, dtype=width).masked_fill_(~gone, -1)
 
 
-def _pairs(model: nn.Module, masks: Masks) -> list[tuple[nn.Parameter, Tensor]]:
-    """Pair each parameter with what is gone of it; a full mask needs no pair."""
+def _held(model: nn.Module, name: str, gone: Tensor) -> Held:
+    """Find whose a parameter is, and make its bits."""
+    path, _, own = name.rpartition(".")
+    parameter = model.get_parameter(name)
+    return Held(model.get_submodule(path), own, parameter, bits(parameter, gone))
+
+
+def _pairs(model: nn.Module, masks: Masks) -> list[tuple[str, Tensor]]:
+    """Pair each parameter's name with what is gone of it; a full mask needs no pair."""
     parameters = dict(model.named_parameters())
     for name, keep in masks.keep.items():
         parameter = parameters.get(name)
@@ -194,6 +219,5 @@ def _pairs(model: nn.Module, masks: Masks) -> list[tuple[nn.Parameter, Tensor]]:
                 "in this model: use the model that the masks were made for."
             )
     return [
-        (parameters[name], gone.to(parameters[name].device))
-        for name, gone in masks.gone.items()
+        (name, gone.to(parameters[name].device)) for name, gone in masks.gone.items()
     ]

@@ -19,8 +19,8 @@ from sculpt_plugin.pruning.record import StageName
 from sculpt_plugin.pruning.samples import Batches, Loss, checked_pair, loss_of, read
 from sculpt_plugin.randomness import seeded
 
-SCORING, TRAINING = 0, 1
-"""Two streams of random numbers, so that neither disturbs the other."""
+SCORING, TRAINING, EVALUATING = 0, 1, 2
+"""Streams of random numbers, so that none disturbs another."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,13 @@ from torch import nn
 
 from sculpt_plugin import store
 from sculpt_plugin.coupling import couple
-from sculpt_plugin.errors import ModelError, SculptError, TrainError, one_line
+from sculpt_plugin.errors import (
+    CheckpointError,
+    ModelError,
+    SculptError,
+    TrainError,
+    one_line,
+)
 from sculpt_plugin.inputs import Inputs
 from sculpt_plugin.pruning import checkpoint as disk
 from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
@@ -25,7 +31,7 @@ from sculpt_plugin.pruning.importance import (
     UnitSensitivity,
 )
 from sculpt_plugin.pruning.masks import Masks, apply, attach
-from sculpt_plugin.pruning.ranking import TRAINING, Ranking, Search, rank
+from sculpt_plugin.pruning.ranking import EVALUATING, TRAINING, Ranking, Search, rank
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.refusals import (
     check_arguments,
@@ -35,6 +41,7 @@ from sculpt_plugin.pruning.refusals import (
     flag,
     too_low,
 )
+from sculpt_plugin.pruning.run_settings import settings_of
 from sculpt_plugin.pruning.samples import Batches, Loss
 from sculpt_plugin.pruning.schedule import Schedule, plain
 from sculpt_plugin.pruning.selection import drop_edges, drop_units
@@ -161,7 +168,8 @@ def sculpt(
         DataError: The batches, the loss or a score cannot be used.
         TrainError: `train` or `evaluate` raised. The model is back in its last accepted
             state, and so is the checkpoint.
-        CheckpointError: The folder is another run's, damaged, or cannot be written.
+        CheckpointError: The folder is another run's (its weights no longer score what
+            it says), damaged, or cannot be written.
 
     Example:
         >>> import torch
@@ -207,7 +215,7 @@ def sculpt(
     flags = disk.flags(model)
     snapshot = disk.capture(model, Masks.dense(model, coupling), 0)
     record: list[Step] = []
-    folder = None if checkpoint is None else Path(checkpoint)
+    folder, found = None if checkpoint is None else Path(checkpoint), None
     ranking = Ranking(-1, {}, "dense")
     plan = Plan(
         units, edges, coupling.unit_count, coupling.unit_count - len(coupling.prunable),
@@ -218,10 +226,15 @@ def sculpt(
         if folder is not None:
             store.make_folder(folder)
             stack.enter_context(store.locked(folder))
-            settings = _settings(search, min_score, max_drop, plan, ignore, compacting)
+            settings = settings_of(
+                search, min_score, max_drop, plan, ignore, compacting
+            )
             found, record = disk.start(folder, settings, snapshot)
-            snapshot = found or snapshot
         stack.callback(lambda: disk.restore(model, snapshot, flags))
+        if folder is not None and found is not None:
+            floor = _floor(record, min_score, max_drop)
+            _confirm(search, found, flags, record[found.turn], floor, folder, live)
+            snapshot = found
         while attempt := next_attempt(
             plan, record, edges_gone=snapshot.masks.gone_count
         ):
@@ -282,13 +295,12 @@ def _turn(
                 _ask(search.train, part.model, "train", where)
                 apply(part.model, part.masks)
                 check_weights(part.model, f"after train in {where}", TrainError)
-            score = _ask(search.evaluate, part.model, "evaluate", where)
+            score = _score(search, part.model, turn, where)
         finally:
             handle.remove()
     if part is not whole:
         part.put_back(search.model)
         apply(search.model, masks)
-    score = checked_score(score, where)
     return Step(
         stage=attempt.stage,
         turn=turn,
@@ -299,6 +311,46 @@ def _turn(
         accepted=score >= floor,
         density=masks.density,
         seconds=time.perf_counter() - began,
+    )
+
+
+def _score(search: Search, model: nn.Module, turn: int, where: str) -> float:
+    """Evaluate, on a turn's own random numbers: a run that goes on draws them again."""
+    with seeded(search.seed, EVALUATING, turn):
+        return checked_score(_ask(search.evaluate, model, "evaluate", where), where)
+
+
+def _confirm(
+    search: Search,
+    found: disk.Snapshot,
+    flags: Mapping[str, Sequence[bool]],
+    step: Step,
+    floor: float,
+    folder: Path,
+    live: "_Live | None",
+) -> None:
+    """Refuse a checkpoint whose weights no longer score what it says they did."""
+    scores = []
+    # `train` may have left another mode behind, which `evaluate` then kept.
+    for training in (None, False, True):
+        disk.restore(search.model, found, flags)
+        if training is not None:
+            search.model.train(training)
+        part = Excerpt(search.model, found.masks, {})
+        part = part if live is None else live.part(search.model, found.masks)
+        handle = attach(part.model, part.masks)
+        try:
+            where = f"turn {step.turn} of the checkpoint"
+            scores.append(_score(search, part.model, step.turn, where))
+        finally:
+            handle.remove()
+        # What is measured elsewhere, or by other draws, may differ by a sample or so.
+        if scores[-1] >= floor or math.isclose(scores[-1], step.score, rel_tol=0.01):
+            return
+    raise CheckpointError(
+        f"{folder} says that its model scores {step.score:g}, but here it scores "
+        f"{scores[0]:g}, below {floor:g}: it may be of another model or of other data. "
+        "Pass another folder, or delete it."
     )
 
 
@@ -323,7 +375,7 @@ def _ask(function: Callable, model: nn.Module, name: str, where: str) -> Any:
     except Exception as error:
         raise TrainError(
             f"{name} raised {type(error).__name__} in {where}: {one_line(error)}. The "
-            "model is back in its last accepted state; mend it and run again."
+            "model is back as it was before; mend it and run again."
         ) from error
 
 
@@ -335,45 +387,3 @@ def _floor(
         return min_score
     assert max_drop is not None  # checked at the start
     return record[0].score - max_drop if record else -math.inf
-
-
-def _settings(
-    search: Search,
-    min_score: float | None,
-    max_drop: float | None,
-    plan: Plan,
-    ignore: Sequence[str],
-    compacting: bool,
-) -> dict[str, object]:
-    """Gather what must be the same for a killed run to go on."""
-    return {
-        **{
-            f"parameter {name}": [*parameter.shape, str(parameter.dtype)]
-            for name, parameter in search.model.named_parameters()
-        },
-        "min_score": min_score,
-        "max_drop": max_drop,
-        "units": plan.units,
-        "edges": plan.edges,
-        "finest": plan.finest,
-        "one_by_one": plan.one_by_one,
-        "compacting": compacting,
-        "unit_importance": _described(search.unit_importance),
-        "edge_importance": _described(search.edge_importance),
-        "ignore": list(ignore),
-        "seed": search.seed,
-    }
-
-
-def _described(importance: tp.importance.Importance) -> str:
-    """Name an importance with its plain settings."""
-    plain_values = {
-        name: value
-        for name, value in sorted(vars(importance).items())
-        if isinstance(value, bool | int | float | str | None)
-    }
-    return (
-        f"{type(importance).__name__}({plain_values})"
-        if plain_values
-        else (type(importance).__name__)
-    )
