@@ -1,11 +1,46 @@
 """Whose a folder is: the settings in it must be those of the run that goes on."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError
+
+
+@contextmanager
+def claimed(
+    folder: Path,
+    name: str,
+    settings: Mapping[str, object],
+    *,
+    reached: Collection[str],
+    kind: str,
+) -> Iterator[None]:
+    """Take a folder for a run, and keep it for this process while the block runs.
+
+    A second process is refused before it has written anything: else its settings would
+    name what the first one reaches.
+
+    Args:
+        folder: The folder, as for `claim`, like the rest.
+        name: The file that holds the settings.
+        settings: What must be the same for a run to go on.
+        reached: Files or folders of which one is there once anything is reached.
+        kind: What the folder is, for the message.
+
+    Raises:
+        CheckpointError: The folder is in use by another process or otherwise, another
+            run's, damaged, or cannot be written.
+    """
+    store.make_folder(folder)
+    wanted = json.loads(json.dumps(settings))
+    # A folder that is refused for what is in it gets no lock beside that.
+    _look(folder, name, wanted, reached=reached, kind=kind)
+    with store.locked(folder):
+        claim(folder, name, settings, reached=reached, kind=kind)
+        yield
 
 
 def claim(
@@ -40,12 +75,28 @@ def claim(
         False
     """
     store.make_folder(folder)
-    path = folder / name
     wanted = json.loads(json.dumps(settings))
+    found, gone_on = _look(folder, name, wanted, reached=reached, kind=kind)
+    if not gone_on and found != wanted:
+        content = (json.dumps(wanted, indent=1) + "\n").encode()
+        store.write_bytes(folder / name, content)
+    return gone_on
+
+
+def _look(
+    folder: Path,
+    name: str,
+    wanted: Mapping[str, object],
+    *,
+    reached: Collection[str],
+    kind: str,
+) -> tuple[dict[str, object] | None, bool]:
+    """Read the settings in a folder, and tell whether a run has reached something."""
+    path = folder / name
     found = _read(path) if path.exists() else None
     if any((folder / part).exists() for part in reached):
         _check_same(folder, wanted, found or {})
-        return True
+        return found, True
     others = {p.name for p in folder.iterdir() if not p.name.startswith(store.PARTIAL)}
     foreign = others - {name, store.LOCK}
     if foreign:
@@ -53,9 +104,7 @@ def claim(
             f"{folder} must be empty or {kind}, but it holds {min(foreign)!r}: choose "
             "another folder."
         )
-    if found != wanted:
-        store.write_bytes(path, (json.dumps(wanted, indent=1) + "\n").encode())
-    return False
+    return found, False
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from sculpt_plugin import running_digits, store
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import CheckpointError, ThresholdError, one_line
 from sculpt_plugin.reproducing.outcome import described
 from sculpt_plugin.reproducing.spreading import spread
@@ -168,8 +168,7 @@ def reproduce_digits(
     # Nor what its outputs share, whatever their number.
     learned["l1_decay"] = L1_DECAY
     settings = {"format": FORMAT, **asdict(search), **learned, "bf16": bf16}
-    claim(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's")
-    with store.locked(out):
+    with claimed(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's"):
         store.make_folder(out / CELLS)
         found = {cell: find_digits(out, cell) for cell in cells}
         todo = [cell for cell in cells if found[cell] is None]

@@ -1,0 +1,58 @@
+"""Whose a folder is, and that only one process writes in it."""
+
+import pytest
+
+from sculpt_plugin import store, tasks
+from sculpt_plugin.claim import claimed
+from sculpt_plugin.errors import CheckpointError
+from sculpt_plugin.reproducing.experiments import Cell
+from sculpt_plugin.reproducing.reproduce import reproduce
+from sculpt_plugin.running import run_task
+from sculpt_plugin.sweeping import sweep_task
+
+TASK = tasks.get("4,1,4")
+WORK = {
+    "run.json": lambda folder: run_task(TASK, folder, hidden=(12,)),
+    "settings.json": lambda folder: sweep_task(TASK, folder, hidden=(12,)),
+    "reproduce.json": lambda folder: reproduce(
+        [Cell("4,1,4", (12,), (0.5,), (0.05,))], folder
+    ),
+}
+
+
+def claimed_for(folder, *, seed, name="run.json"):
+    """Take a folder for a run that has reached something once `work` is there."""
+    settings = {"format": "sculpt-run/1", "seed": seed}
+    return claimed(folder, name, settings, reached=["work"], kind="a run's")
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_second_process_is_refused_and_writes_nothing(tmp_path, name):
+    with claimed_for(tmp_path, seed=7, name=name):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(CheckpointError, match="in use by another run"):
+            WORK[name](tmp_path)
+    assert (tmp_path / name).read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {name, store.LOCK}
+
+
+def test_a_folder_is_free_again_after_the_run(tmp_path):
+    with claimed_for(tmp_path, seed=0):
+        pass
+    with claimed_for(tmp_path, seed=1):
+        (tmp_path / "work").write_text("")
+    with (
+        pytest.raises(CheckpointError, match="there seed is 1, here it is 0"),
+        claimed_for(tmp_path, seed=0),
+    ):
+        pass
+
+
+def test_a_folder_with_other_things_gets_no_lock(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with (
+        pytest.raises(CheckpointError, match=r"holds 'thesis\.tex'"),
+        claimed_for(tmp_path, seed=0),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
