@@ -8,6 +8,9 @@ from pathlib import Path
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError
 
+_OURS = "sculpt-"
+"""How the `format` of all settings begins that any version of Sculpt wrote."""
+
 
 @contextmanager
 def claimed(
@@ -55,7 +58,8 @@ def claim(
 
     Args:
         folder: The folder; it is made where it is not there.
-        name: The file that holds the settings, with a key `format` among them.
+        name: The file that holds the settings, with a key `format` among them
+            that begins with `sculpt-`.
         settings: What must be the same for a run to go on.
         reached: Files or folders of which one is there as soon as the run has
             reached anything. Until then other settings simply take over.
@@ -71,7 +75,8 @@ def claim(
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as place:
-        ...     claim(Path(place), "run.json", {"seed": 0}, reached=["a"], kind="a run")
+        ...     settings = {"format": "sculpt-run/1", "seed": 0}
+        ...     claim(Path(place), "run.json", settings, reached=["a"], kind="a run")
         False
     """
     store.make_folder(folder)
@@ -94,6 +99,11 @@ def _look(
     """Read the settings in a folder, and tell whether a run has reached something."""
     path = folder / name
     found = _read(path) if path.exists() else None
+    if found is not None and not str(found.get("format")).startswith(_OURS):
+        raise CheckpointError(
+            f"{folder} must be empty or {kind}, but it holds a {name} of something "
+            "else: choose another folder."
+        )
     if any((folder / part).exists() for part in reached):
         _check_same(folder, wanted, found or {})
         return found, True

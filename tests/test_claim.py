@@ -56,3 +56,19 @@ def test_a_folder_with_other_things_gets_no_lock(tmp_path):
     ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("name", WORK)
+@pytest.mark.parametrize("content", ["{}", '{"editor": 4}', '{"format": "A4"}'])
+def test_what_another_program_wrote_is_not_written_over(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(CheckpointError, match=f"it holds a {name} of something else"):
+        WORK[name](tmp_path)
+    assert (tmp_path / name).read_text() == content
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_settings_of_an_earlier_version_that_reached_nothing_give_way(tmp_path):
+    (tmp_path / "run.json").write_text('{"format": "sculpt-run/0", "seed": 0}')
+    with claimed_for(tmp_path, seed=1):
+        assert '"sculpt-run/1"' in (tmp_path / "run.json").read_text()
