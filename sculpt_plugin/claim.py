@@ -123,7 +123,7 @@ def _read(path: Path) -> dict[str, object]:
         found = json.loads(path.read_text())
         if not isinstance(found, dict):
             raise ValueError("no settings")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is damaged ({path.name} cannot be read): restore it from a copy, "
             "or start again in another folder."

@@ -202,7 +202,11 @@ def test_processes_side_by_side_come_to_the_same(whole, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"score": 1}', b"\xff\xfe\x00"]
+    "content",
+    [
+        *("", "{", "[]", "null", '{"score": 1}', b"\xff\xfe\x00"),
+        pytest.param("[" * 10**5, id="deep"),
+    ],
 )
 def test_a_damaged_outcome_is_named(data, tmp_path, content):
     path = tmp_path / "cells" / f"{ONE.name}.json"

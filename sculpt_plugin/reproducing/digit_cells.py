@@ -242,7 +242,7 @@ def find_digits(out: Path, cell: DigitCell) -> DigitOutcome | None:
     try:
         data = json.loads(path.read_text())
         plain = {f.name: data[f.name] for f in fields(DigitOutcome) if f.name != "cell"}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} must say what a network came to, but it is damaged: delete it "
             "and run again."
