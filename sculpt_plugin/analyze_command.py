@@ -238,7 +238,11 @@ def _load(
         # The user's own modules are looked for where the user stands.
         sys.path.insert(0, str(Path.cwd()))
     if unsafe and recognise(file) in ("torch zip", "torch legacy"):
-        make_console(stderr=True).print(f"Loading {file} runs whatever code it holds.")
+        from rich.text import Text
+
+        # A name is no markup: in a warning it must be the one that is opened.
+        warning = Text(f"Loading {shown(file)} runs whatever code it holds.")
+        make_console(stderr=True).print(warning, soft_wrap=True)
     if model is not None:
         return from_factory(model, state_path=file, key=key)
     return load_model(file, key=key, allow=allow, unsafe=unsafe)

@@ -1,11 +1,49 @@
 """Whose a folder is: the settings in it must be those of the run that goes on."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError
+
+_OURS = "sculpt-"
+"""How the `format` of all settings begins that any version of Sculpt wrote."""
+
+
+@contextmanager
+def claimed(
+    folder: Path,
+    name: str,
+    settings: Mapping[str, object],
+    *,
+    reached: Collection[str],
+    kind: str,
+) -> Iterator[None]:
+    """Take a folder for a run, and keep it for this process while the block runs.
+
+    A second process is refused before it has written anything: else its settings would
+    name what the first one reaches.
+
+    Args:
+        folder: The folder, as for `claim`, like the rest.
+        name: The file that holds the settings.
+        settings: What must be the same for a run to go on.
+        reached: Files or folders of which one is there once anything is reached.
+        kind: What the folder is, for the message.
+
+    Raises:
+        CheckpointError: The folder is in use by another process or otherwise, another
+            run's, damaged, or cannot be written.
+    """
+    store.make_folder(folder)
+    wanted = json.loads(json.dumps(settings))
+    # A folder that is refused for what is in it gets no lock beside that.
+    _look(folder, name, wanted, reached=reached, kind=kind)
+    with store.locked(folder):
+        claim(folder, name, settings, reached=reached, kind=kind)
+        yield
 
 
 def claim(
@@ -21,7 +59,8 @@ def claim(
 
     Args:
         folder: The folder; it is made where it is not there.
-        name: The file that holds the settings, with a key `format` among them.
+        name: The file that holds the settings, with a key `format` among them
+            that begins with `sculpt-`.
         settings: What must be the same for a run to go on.
         reached: Files or folders of which one is there as soon as the run has
             reached anything. Until then other settings simply take over.
@@ -39,16 +78,41 @@ def claim(
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as place:
-        ...     claim(Path(place), "run.json", {"seed": 0}, reached=["a"], kind="a run")
+        ...     settings = {"format": "sculpt-run/1", "seed": 0}
+        ...     claim(Path(place), "run.json", settings, reached=["a"], kind="a run")
         False
     """
     store.make_folder(folder)
-    path = folder / name
     wanted = json.loads(json.dumps(settings))
+    found, gone_on = _look(
+        folder, name, wanted, reached=reached, kind=kind, later=later
+    )
+    if not gone_on and found != wanted:
+        content = (json.dumps(wanted, indent=1) + "\n").encode()
+        store.write_bytes(folder / name, content)
+    return gone_on
+
+
+def _look(
+    folder: Path,
+    name: str,
+    wanted: Mapping[str, object],
+    *,
+    reached: Collection[str],
+    kind: str,
+    later: Collection[str] = (),
+) -> tuple[dict[str, object] | None, bool]:
+    """Read the settings in a folder, and tell whether a run has reached something."""
+    path = folder / name
     found = _read(path) if path.exists() else None
+    if found is not None and not str(found.get("format")).startswith(_OURS):
+        raise CheckpointError(
+            f"{folder} must be empty or {kind}, but it holds a {name} of something "
+            "else: choose another folder."
+        )
     if any((folder / part).exists() for part in reached):
         _check_same(folder, wanted, found or {}, later)
-        return True
+        return found, True
     others = {p.name for p in folder.iterdir() if not p.name.startswith(store.PARTIAL)}
     foreign = others - {name, store.LOCK}
     if foreign:
@@ -56,9 +120,7 @@ def claim(
             f"{folder} must be empty or {kind}, but it holds {min(foreign)!r}: choose "
             "another folder."
         )
-    if found != wanted:
-        store.write_bytes(path, (json.dumps(wanted, indent=1) + "\n").encode())
-    return False
+    return found, False
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -67,7 +129,7 @@ def _read(path: Path) -> dict[str, object]:
         found = json.loads(path.read_text())
         if not isinstance(found, dict):
             raise ValueError("no settings")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is damaged ({path.name} cannot be read): restore it from a copy, "
             "or start again in another folder."

@@ -160,7 +160,7 @@ def _numbers(
         found = json.loads(notes.get("sculpt", "{}"))
         units = {str(n): [int(u) for u in x] for n, x in found.get("units", {}).items()}
         sizes = {str(name): int(size) for name, size in found.get("sizes", {}).items()}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         raise LoadingError(
             f"{shown(path)} must have whole unit numbers in its header, and they are "
             f"damaged. Save the model again."

@@ -7,7 +7,7 @@ from typing import Any
 
 from sculpt_plugin import html, plot, store
 from sculpt_plugin.analysis.modules import Method
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import TaskError, ThresholdError
 from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
 from sculpt_plugin.pruning.record import Step
@@ -149,8 +149,8 @@ def run_task(
         >>> from sculpt_plugin import tasks
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     finished = run_task(tasks.get("4,1,4"), folder, hidden=(12,))
-        ...     sorted(path.name for path in Path(folder).iterdir())[:3]
-        ['checkpoint', 'compact.safetensors', 'curve.png']
+        ...     sorted(path.name for path in Path(folder).glob("*.safetensors"))
+        ['compact.safetensors', 'masks.safetensors', 'model.safetensors']
     """
     plot.check_installed()
     folder = Path(folder)
@@ -164,11 +164,12 @@ def run_task(
     named = {"format": FORMAT, "task": task.name, **settings}
     # A sweep's folder has a checkpoint as well, but not these settings.
     reached = [CHECKPOINT] if (folder / RUN).exists() else []
-    claim(folder, RUN, named, reached=reached, kind="an earlier run's")
-    sculpture, report = sculpt_task(
-        task, **settings, checkpoint=folder / CHECKPOINT, on_step=on_step
-    )
-    return Finished(sculpture, report, write(folder, sculpture, report))
+    with claimed(folder, RUN, named, reached=reached, kind="an earlier run's"):
+        sculpture, report = sculpt_task(
+            task, **settings, checkpoint=folder / CHECKPOINT, on_step=on_step
+        )
+        files = write(folder, sculpture, report)
+    return Finished(sculpture, report, files)
 
 
 def write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sculpt_plugin import plot
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import CheckpointError, ModelError, ThresholdError
 from sculpt_plugin.pruning.importance import EdgeImportance, EdgeSaliency
 from sculpt_plugin.pruning.keeping import load_kept, save_model
@@ -240,31 +240,31 @@ def run_digits(
         "bf16": bf16,
     }
     reached = [DENSE, CHECKPOINT] if (folder / RUN).exists() else []
-    claim(folder, RUN, named, reached=reached, kind="an earlier run's")
-    dense = learn_digits(
-        task,
-        hidden=hidden,
-        seed=seed,
-        device=device,
-        bf16=bf16,
-        kept=folder / DENSE,
-        on_epoch=on_epoch,
-    )
-    sculpture = sculpt_digits(
-        dense, seed=seed, checkpoint=folder / CHECKPOINT, on_step=on_step
-    )
-    inputs = dense.recipe.checked_on[0][:1]
-    report = analyze(sculpture.model, inputs, method="bidirectional")
-    files = write(folder, sculpture, report)
-    mean = task.training.pixels.float().mean(dim=0).view(SIDE, 2 * SIDE)
-    axes = plot.pixels(
-        report.graph,
-        report.hierarchy,
-        shape=(SIDE, 2 * SIDE),
-        frames=2,
-        background=mean.numpy(),
-    )
-    plot.save(axes, folder / "pixels.png")
+    with claimed(folder, RUN, named, reached=reached, kind="an earlier run's"):
+        dense = learn_digits(
+            task,
+            hidden=hidden,
+            seed=seed,
+            device=device,
+            bf16=bf16,
+            kept=folder / DENSE,
+            on_epoch=on_epoch,
+        )
+        sculpture = sculpt_digits(
+            dense, seed=seed, checkpoint=folder / CHECKPOINT, on_step=on_step
+        )
+        inputs = dense.recipe.checked_on[0][:1]
+        report = analyze(sculpture.model, inputs, method="bidirectional")
+        files = write(folder, sculpture, report)
+        mean = task.training.pixels.float().mean(dim=0).view(SIDE, 2 * SIDE)
+        axes = plot.pixels(
+            report.graph,
+            report.hierarchy,
+            shape=(SIDE, 2 * SIDE),
+            frames=2,
+            background=mean.numpy(),
+        )
+        plot.save(axes, folder / "pixels.png")
     return Finished(
         sculpture,
         report,

@@ -144,7 +144,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = json.loads((file.metadata() or {}).get("sculpt", "{}"))
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
+    except (OSError, safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} must be a whole safetensors file, but it cannot be read: "
             f"{one_line(error)}. Restore it from a copy, or start again "

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxtyping import Float
+from torch import Tensor
+
 from sculpt_plugin import plot, store
 from sculpt_plugin.analysis.consensus import Consensus, consensus
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import ThresholdError
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
 from sculpt_plugin.pruning.keeping import save_masks, save_model
@@ -201,17 +204,37 @@ def sweep_task(
     # Another command's folder has a checkpoint as well, but not these settings.
     reached = [CHECKPOINT] if (folder / SETTINGS).exists() else []
     named = {"format": SCHEMA, **settings}
-    claim(folder, SETTINGS, named, reached=reached, kind="an earlier sweep's")
-    recipe = learning(task, hidden=hidden)
+    with claimed(folder, SETTINGS, named, reached=reached, kind="an earlier sweep's"):
+        found = _found(task, folder, settings, jobs=jobs, on_progress=on_progress)
+        finished = _explained(settings, found, learning(task, hidden=hidden).inputs)
+        _write(folder, finished)
+    return finished
+
+
+def folder_of(seed: int) -> str:
+    """Name the folder with the typical network of a seed."""
+    return f"seed-{seed}"
+
+
+def _found(
+    task: Task,
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    jobs: int,
+    on_progress: Callable[[Progress], Any] | None,
+) -> Sweep:
+    """Sweep with steps in per cent, and speak of the task where nothing comes of it."""
+    hidden, seeds = settings["hidden"], settings["seeds"]
     try:
-        found = sweep(
-            StartNetworks(task, tuple(hidden)),
-            recipe,
-            seeds=tuple(seeds),
-            unit_steps=[step / 100 for step in unit_steps],
-            edge_steps=[step / 100 for step in edge_steps],
+        return sweep(
+            StartNetworks(task, hidden),
+            learning(task, hidden=hidden),
+            seeds=seeds,
+            unit_steps=[step / 100 for step in settings["unit_steps"]],
+            edge_steps=[step / 100 for step in settings["edge_steps"]],
             min_score=1.0,
-            one_by_one=one_by_one,
+            one_by_one=settings["one_by_one"],
             jobs=jobs,
             checkpoint=folder / CHECKPOINT,
             on_progress=on_progress,
@@ -224,9 +247,15 @@ def sweep_task(
             f"none with hidden layers of {','.join(map(str, hidden))} does, seeds "
             f"{', '.join(map(str, seeds))}: choose wider hidden layers, or other seeds."
         ) from error
+
+
+def _explained(
+    settings: Mapping[str, Any], found: Sweep, inputs: Float[Tensor, "row input"]
+) -> SweepFinished:
+    """Find the typical network of each seed, with its modules."""
     heard = {
         seed: [
-            (run, analyze(found.model(run), recipe.inputs))
+            (run, analyze(found.model(run), inputs))
             for run in found.sparsest_networks(seed, count=WITNESSES)
         ]
         for seed in found.seeds
@@ -251,14 +280,7 @@ def sweep_task(
             for seed in reports
         },
     }
-    finished = SweepFinished(settings, found, typical, reports, together, files)
-    _write(folder, finished)
-    return finished
-
-
-def folder_of(seed: int) -> str:
-    """Name the folder with the typical network of a seed."""
-    return f"seed-{seed}"
+    return SweepFinished(settings, found, typical, reports, together, files)
 
 
 def _consensus(reports: Sequence[Report]) -> Consensus:

@@ -221,6 +221,16 @@ TABLES: dict[str, tuple[bytes | Maker, str]] = {
         ),
         "must have whole unit numbers",
     ),
+    "unit numbers nested deep": (
+        described(__metadata__={"sculpt": "[" * 10**5}, **{"a.weight": ONE}),
+        "must have whole unit numbers",
+    ),
+    "unit numbers without end": (
+        described(
+            __metadata__={"sculpt": '{"sizes": {"a": 1e999}}'}, **{"a.weight": ONE}
+        ),
+        "must have whole unit numbers",
+    ),
     "a name twice": (
         header(DOUBLED + b"," + DOUBLED[1:] + b"}") + bytes(16), "'a' is there twice"
     ),

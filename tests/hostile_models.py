@@ -210,6 +210,11 @@ RECORDS: dict[str, tuple[bytes, int, str]] = {
         "--allow CLASS; else",
     ),
     "layer without parts": (built(RELU, b"}"), 1, "holds an empty dict"),
+    "layer without a mode": (
+        built(RELU, table(_parameters=b"}", _buffers=b"}", _modules=b"}")),
+        1,
+        "neither training nor",
+    ),
     "layer without state": (named(RELU) + b")\x81", 1, "holds a 'torch.nn"),
     "name of a layer": (named(RELU), 1, "holds a Name"),
     "parts that are lists": (

@@ -5,7 +5,12 @@ import struct
 LINEAR = "torch.nn.modules.linear.Linear"
 RELU = "torch.nn.modules.activation.ReLU"
 SEQUENTIAL = "torch.nn.modules.container.Sequential"
-EMPTY_PARTS = {"_parameters": b"}", "_buffers": b"}", "_modules": b"}"}
+EMPTY_PARTS = {
+    "_parameters": b"}",
+    "_buffers": b"}",
+    "_modules": b"}",
+    "training": b"\x88",
+}
 
 
 def text(value: str) -> bytes:

@@ -301,3 +301,12 @@ def test_quiet_still_fails_where_strict_does(sculpt, halves, rough):
 def test_json_with_quiet_is_the_report_alone(sculpt, halves):
     code, out, err = sculpt("m.pt", "--json", "--quiet")
     assert (code, json.loads(out)["schema"], err) == (0, "sculpt-report/1", "")
+
+
+@pytest.mark.parametrize("name", ["[/bold]x.pt", "[bold red]x.pt", ":smile:.pt"])
+def test_the_warning_before_code_runs_names_the_file_as_it_is(sculpt, name):
+    Path(name).parent.mkdir(exist_ok=True)
+    torch.save(mlp(4, 2, 2), name)
+    code, _, err = sculpt(name, "--unsafe-load")
+    assert code == 0
+    assert err.startswith(f"Loading {name} runs whatever code it holds.\n")

@@ -291,6 +291,15 @@ def test_a_damaged_checkpoint_is_named(undisturbed, tmp_path, name, content, mes
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["settings.json", "record.jsonl"])
+def test_json_nested_too_deep_is_damage(undisturbed, tmp_path, name):
+    for path in undisturbed[1].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes(b"[" * 10**5 + b"\n")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        search(checkpoint=tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")

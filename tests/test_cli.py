@@ -59,6 +59,7 @@ def halves():
 
 def test_a_run_writes_report_pictures_record_and_models(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
+        ".lock",
         "checkpoint",
         "compact.safetensors",
         "curve.png",

@@ -7,7 +7,7 @@ import pytest
 import torch
 from fake_mnist import SHORT, make_small, write_mnist
 
-from sculpt_plugin import running_digits
+from sculpt_plugin import running_digits, store
 from sculpt_plugin.errors import CheckpointError, ModelError, TaskError
 from sculpt_plugin.reproducing import digit_cells as module
 from sculpt_plugin.reproducing.digit_cells import (
@@ -202,7 +202,11 @@ def test_processes_side_by_side_come_to_the_same(whole, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"score": 1}', b"\xff\xfe\x00"]
+    "content",
+    [
+        *("", "{", "[]", "null", '{"score": 1}', b"\xff\xfe\x00"),
+        pytest.param("[" * 10**5, id="deep"),
+    ],
 )
 def test_a_damaged_outcome_is_named(data, tmp_path, content):
     path = tmp_path / "cells" / f"{ONE.name}.json"
@@ -239,3 +243,12 @@ def test_missing_data_is_said_before_anything_is_trained(tmp_path):
     with pytest.raises(TaskError, match="must hold MNIST"):
         reproduce_digits(CELLS, tmp_path / "out", data=tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_run_in_the_folder_is_refused_and_writes_nothing(data, tmp_path):
+    with (
+        store.locked(tmp_path),
+        pytest.raises(CheckpointError, match="in use by another run"),
+    ):
+        reproduce_digits(CELLS, tmp_path, data=data)
+    assert names(tmp_path) == [store.LOCK]

@@ -31,7 +31,7 @@ ALLOWED = {
     "analysis": GROUND | {"tracing"},
     "training": GROUND,
     "pruning": GROUND | {"coupling", "files", "training"},
-    "drawing": {"errors", "analysis", "pruning"},
+    "drawing": {"errors", "store", "analysis", "pruning"},
     "plot": {"errors", "analysis", "pruning", "drawing"},
     "report": GROUND | {"analysis", "covered", "drawing"},
     "covered": {"errors", "files"},

@@ -101,7 +101,16 @@ def test_runs_that_failed_have_no_density(tmp_path, monkeypatch):
     assert {run.seed for run in made.runs if run.problem} == {1}
 
 
-@pytest.mark.parametrize("content", ["", "[", "{}", '{"schema": "other/1"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[",
+        pytest.param("[" * 10**5, id="deep"),
+        "{}",
+        '{"schema": "other/1"}',
+    ],
+)
 @pytest.mark.usefixtures("swift")
 def test_a_damaged_outcome_is_named(tmp_path, content):
     run_cell(CELL, tmp_path, tasks.learning)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from fake_mnist import SHORT, make_small, write_mnist
 
-from sculpt_plugin import running_digits
+from sculpt_plugin import running_digits, store
 from sculpt_plugin.errors import CheckpointError, ModelError, ThresholdError
 from sculpt_plugin.running_digits import (
     DigitSearch,
@@ -87,7 +87,7 @@ def test_a_run_writes_networks_report_and_pictures(whole):
     finished, out = whole
     assert sorted(path.name for path in out.iterdir()) == sorted(
         [
-            *("checkpoint", "dense.safetensors", "run.json"),
+            *(".lock", "checkpoint", "dense.safetensors", "run.json"),
             *(name for name in finished.files),
         ]
     )
@@ -212,3 +212,12 @@ def test_a_damaged_dense_network_is_named(task, tmp_path):
     path.write_bytes(b"half")
     with pytest.raises(CheckpointError, match=r"dense\.safetensors must be a whole"):
         learn_digits(task, hidden=(8,), kept=path)
+
+
+def test_a_second_run_in_the_folder_is_refused_and_writes_nothing(task, tmp_path):
+    with (
+        store.locked(tmp_path),
+        pytest.raises(CheckpointError, match="in use by another run"),
+    ):
+        run_digits(task, tmp_path, hidden=HIDDEN)
+    assert [path.name for path in tmp_path.iterdir()] == [store.LOCK]

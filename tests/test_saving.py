@@ -13,6 +13,7 @@ from small_sweep import hand_made
 
 from sculpt_plugin import plot
 from sculpt_plugin.analysis.consensus import consensus
+from sculpt_plugin.errors import PlotError
 from sculpt_plugin.pruning.record import Step
 
 PICTURES = ("layered", "hierarchy", "curve", "grid", "comodules", "pixels")
@@ -96,3 +97,20 @@ def test_names_from_files_are_escaped_in_an_svg(tmp_path: Path) -> None:
     root = ElementTree.parse(tmp_path / "x.svg").getroot()
     assert not any("script" in node.tag for node in root.iter())
     assert "]]>" in {"".join(node.itertext()) for node in root.iter()}
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_full_disk_leaves_the_old_picture_and_no_litter(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"picture.{suffix}"
+    path.write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(PlotError, match=r"written \(No space left .*make room"):
+        plot.save(draw("hierarchy"), path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

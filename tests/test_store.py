@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from sculpt_plugin import store
 from sculpt_plugin.errors import CheckpointError
@@ -47,6 +48,12 @@ def test_a_damaged_file_is_one_line(tmp_path):
     with pytest.raises(CheckpointError, match="must be a whole safetensors") as caught:
         store.read_tensors(tmp_path / "x")
     assert "\n" not in str(caught.value)
+
+
+def test_metadata_nested_too_deep_is_damage(tmp_path):
+    save_file({"x": torch.ones(1)}, tmp_path / "x", metadata={"sculpt": "[" * 10**5})
+    with pytest.raises(CheckpointError, match="must be a whole safetensors"):
+        store.read_tensors(tmp_path / "x")
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path):

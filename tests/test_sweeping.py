@@ -46,7 +46,7 @@ def test_the_folder_has_all_runs_a_picture_and_a_folder_for_each_seed(
     out = tmp_path / "out"
     inside = {"hierarchy.png", "layers.png", "masks.safetensors", "model.safetensors"}
     assert {path.name for path in out.iterdir()} == {
-        *("settings.json", "sweep.json", "grid.png", "comodules.png"),
+        *(".lock", "settings.json", "sweep.json", "grid.png", "comodules.png"),
         *("seed-0", "seed-3"),
     }
     for seed in ("seed-0", "seed-3"):
@@ -176,7 +176,7 @@ def test_the_folder_of_something_else_is_refused(fake, tmp_path, name):
 def test_a_sweep_that_learned_nothing_leaves_its_folder_to_the_next(tmp_path):
     with pytest.raises(ThresholdError, match=r"none with hidden layers of 1 does"):
         _sweep(tmp_path, hidden=(1,))
-    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"settings.json", ".lock"}
     small = {"unit_steps": (60,), "edge_steps": (5,), "seeds": (0,)}
     assert _sweep(tmp_path, hidden=(12,), **small).reports
 

@@ -1,11 +1,13 @@
 """A picture becomes a file: PNG or SVG by its suffix."""
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculpt_plugin import store
 from sculpt_plugin.drawing.page import clean_style
-from sculpt_plugin.errors import PlotError
+from sculpt_plugin.errors import CheckpointError, PlotError
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -20,7 +22,8 @@ def save(
     """Write a picture to a file, as PNG or SVG by the file's suffix.
 
     The page is white. Text in an SVG stays text, which can be searched and edited.
-    Equal pictures are equal files, to the byte.
+    Equal pictures are equal files, to the byte. Where a new one cannot be written
+    whole, the old one stays.
 
     Args:
         picture: Axes that a function of this module returned, or a figure.
@@ -43,10 +46,14 @@ def save(
         # A name in letters that the font lacks is boxes in a PNG, and no more can be
         # done; in an SVG it is text, for which the reader has fonts.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing", UserWarning)
-        try:
-            figure.savefig(path, dpi=150, metadata=metadata)
-        except OSError as error:
-            raise PlotError(
-                f"The picture '{path}' cannot be written ({error.strerror or error}): "
-                "choose a folder that exists and that you may write to."
-            ) from error
+        content = BytesIO()
+        kind = path.suffix.lower().removeprefix(".")
+        figure.savefig(content, format=kind, dpi=150, metadata=metadata)
+    try:
+        store.write_bytes(path, content.getvalue())
+    except CheckpointError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise PlotError(
+            f"The picture '{path}' cannot be written ({reason}): make room, or choose "
+            "a folder that exists and that you may write to."
+        ) from error

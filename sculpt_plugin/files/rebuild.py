@@ -262,7 +262,7 @@ def _check_sharing(state: dict, where: str, memo: dict[int, Any]) -> None:
 
 def _check_shadows(attributes: dict[str, Any], where: str) -> None:
     """Refuse an attribute that would be used in place of a weight or a layer."""
-    if not isinstance(attributes.get("training", False), bool):
+    if not isinstance(attributes.get("training"), bool):
         raise _damaged(where, "whose mode is neither training nor evaluation")
     passing = attributes.get("_non_persistent_buffers_set", set())
     if not isinstance(passing, set):

@@ -53,7 +53,7 @@ class Step:
         """
         try:
             step = cls(**json.loads(line))
-        except TypeError as error:
+        except (TypeError, RecursionError) as error:
             raise ValueError(f"not a step: {line!r}") from error
         counts = (step.turn, step.removed, step.left, step.total)
         numbers = (step.score, step.density, step.seconds)

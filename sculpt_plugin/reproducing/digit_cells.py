@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import Any
 
 from sculpt_plugin import running_digits, store
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import CheckpointError, ThresholdError, one_line
 from sculpt_plugin.reproducing.outcome import described
 from sculpt_plugin.reproducing.spreading import spread
@@ -167,8 +167,7 @@ def reproduce_digits(
     # Nor what its outputs share, whatever their number.
     learned["l1_decay"] = L1_DECAY
     settings = {"format": FORMAT, **asdict(search), **learned, "bf16": bf16}
-    claim(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's")
-    with store.locked(out):
+    with claimed(out, SETTINGS, settings, reached=[CELLS], kind="an earlier run's"):
         store.make_folder(out / CELLS)
         found = {cell: find_digits(out, cell) for cell in cells}
         todo = [cell for cell in cells if found[cell] is None]
@@ -253,7 +252,7 @@ def find_digits(out: Path, cell: DigitCell) -> DigitOutcome | None:
     try:
         data = json.loads(path.read_text())
         plain = {f.name: data[f.name] for f in fields(DigitOutcome) if f.name != "cell"}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} must say what a network came to, but it is damaged: delete it "
             "and run again."

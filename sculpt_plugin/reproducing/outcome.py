@@ -217,7 +217,7 @@ def read_outcome(path: Path) -> Outcome:
     """
     try:
         return Outcome.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} must hold the outcome of a cell, but it is damaged "
             f"({one_line(error)}): delete it and run again."

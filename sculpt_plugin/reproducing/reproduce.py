@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sculpt_plugin import store, tasks
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.reproducing.experiments import Cell
 from sculpt_plugin.reproducing.outcome import (
@@ -81,8 +81,9 @@ def reproduce(
     """
     out = Path(out)
     folder = out / CELLS
-    claim(out, SETTINGS, {"format": FORMAT}, reached=[CELLS], kind="an earlier run's")
-    with store.locked(out):
+    with claimed(
+        out, SETTINGS, {"format": FORMAT}, reached=[CELLS], kind="an earlier run's"
+    ):
         store.make_folder(folder)
         outcomes = {
             cell.name: _checked(out, cell, learn, find_outcome(folder, cell))
