@@ -63,3 +63,21 @@ def test_tied_layers_that_are_both_ignored_stay():
     model[2].weight = model[0].weight
     coupling = couple(model, torch.zeros(1, 4), ignore=["0", "2"])
     assert [group.name for group in coupling.prunable] == ["4"]
+
+
+class Steps(nn.Module):
+    """A GRU that reads units."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 6), nn.Linear(5, 2)
+        self.steps = nn.GRU(6, 5, batch_first=True)
+
+    def forward(self, x):
+        return self.b(self.steps(self.a(x))[0][:, -1])
+
+
+def test_a_group_that_torch_pruning_fails_on_is_one_line():
+    with pytest.raises(ModelError, match="fails on it with IndexError") as caught:
+        couple(Steps(), torch.zeros(2, 4, 3))
+    assert "\n" not in str(caught.value)
