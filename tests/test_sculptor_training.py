@@ -245,3 +245,46 @@ def test_a_model_that_cannot_be_cut_is_refused_with_compacting_and_left():
             compacting=True,
         )
     assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
+
+
+@pytest.mark.parametrize("ignore", [[], ["0"]])
+def test_frozen_layers_are_pruned_unless_they_are_ignored(ignore):
+    model = dense()
+    before = model[0].weight.clone()
+    model[0].requires_grad_(False)
+    sculpture = search(model, units=None, edges=0.5, min_score=0.0, ignore=ignore)
+    assert torch.equal(model[0].weight, before) == bool(ignore)
+    assert ("0.weight" in sculpture.masks.weights) != bool(ignore)
+    assert not model[0].weight.requires_grad
+
+
+class Reader(nn.Module):
+    """Reads words; only its last two layers have edges."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(9, 6)
+        self.steps = nn.LSTM(6, 5, batch_first=True)
+        self.hidden, self.output = nn.Linear(5, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        state = self.steps(self.words(x))[0][:, -1]
+        return self.output(self.hidden(state).relu())
+
+
+def test_embeddings_and_recurrent_layers_are_neither_pruned_nor_counted():
+    model, words = Reader(), torch.randint(0, 9, (8, 3))
+    kept = {n: x.clone() for n, x in model.named_parameters() if n[:5] in "words steps"}
+    sculpture = sculpt(
+        model,
+        words,
+        train=lambda model: None,
+        evaluate=lambda model: 1.0,
+        batches=[(words, torch.zeros(8).long())],
+        loss=F.cross_entropy,
+        min_score=1.0,
+        units=0.5,
+        edges=0.5,
+    )
+    assert sculpture.masks.edge_total == 4 * 5 + 2 * 4
+    assert all(torch.equal(model.get_parameter(n), x) for n, x in kept.items())

@@ -12,7 +12,7 @@ from sculpt_plugin.coupling.groups import (
     UnitGroup,
     edge_layers,
 )
-from sculpt_plugin.coupling.translation import dependency_graph, unit_group
+from sculpt_plugin.coupling.translation import dependency_graph, full_groups, unit_group
 from sculpt_plugin.coupling.trial import wrongly_read
 from sculpt_plugin.errors import ModelError
 from sculpt_plugin.inputs import Inputs, check_call, undisturbed
@@ -62,8 +62,7 @@ def _coupled(
     ignored = {layer for name in ignore for layer in _layers(model, name)}
     graph, ends = dependency_graph(model, example_inputs)
     groups = [
-        unit_group(graph, group, names, ends, ignored)
-        for group in graph.get_all_groups(root_module_types=list(WEIGHTED))
+        unit_group(graph, group, names, ends, ignored) for group in full_groups(graph)
     ]
     groups.sort(key=lambda group: order[group.name])
     groups = [_with_sound_indices(model, group) for group in groups]

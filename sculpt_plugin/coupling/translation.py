@@ -62,11 +62,7 @@ def dependency_graph(
                 verbose=False,
             )
     except Exception as error:
-        raise ModelError(
-            "torch-pruning must be able to follow the model, but fails on it with "
-            f"{type(error).__name__}: {one_line(error)}. Prune a part of the model "
-            "that it follows; `analyze` takes the whole, for it follows by itself."
-        ) from error
+        raise ModelError(_lost(error)) from error
     finally:
         for parameter in trainable:
             parameter.requires_grad_(False)
@@ -74,6 +70,27 @@ def dependency_graph(
         node.module for node in graph.module2node.values() if node.grad_fn in ends
     }
     return graph, outputs
+
+
+def full_groups(graph: tp.DependencyGraph) -> list[tp.Group]:
+    """List torch-pruning's groups over all units of each layer.
+
+    Raises:
+        ModelError: torch-pruning fails on one.
+    """
+    try:
+        return list(graph.get_all_groups(root_module_types=list(WEIGHTED)))
+    except Exception as error:
+        raise ModelError(_lost(error)) from error
+
+
+def _lost(error: Exception) -> str:
+    """Say that torch-pruning cannot follow a model, and what can be done."""
+    return (
+        "torch-pruning must be able to follow the model, but fails on it with "
+        f"{type(error).__name__}: {one_line(error)}. Prune a part of the model "
+        "that it follows; `analyze` takes the whole, for it follows by itself."
+    )
 
 
 def roles(group: tp.Group) -> Iterator[tuple[nn.Module, bool, Tensor, Tensor]]:

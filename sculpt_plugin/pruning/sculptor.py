@@ -80,7 +80,7 @@ class Sculpture:
 
     @property
     def density(self) -> float:
-        """The share of all edges that is kept."""
+        """The share of edges that is kept: weights of Linear and convolution layers."""
         return self.masks.density
 
     def compact(self) -> Compacted:
@@ -119,6 +119,10 @@ def sculpt(
     the step is halved, down to a single unit or edge. What is left is what the task
     needs, and `analyze` can read its modules.
 
+    Edges are the weights of Linear and convolution layers; all else is neither counted
+    nor pruned, such as embeddings, LSTM and GRU, and what attention projects its inputs
+    with. Frozen layers (`requires_grad=False`) are pruned as any other.
+
     Args:
         model: A trained model that torch-pruning can group. It is changed: in the end
             it holds the last accepted weights, with exact zeros where it was pruned.
@@ -147,8 +151,8 @@ def sculpt(
             inputs that are still alive, which costs what is left. They must use the
             model they are given, and nothing of the one that is sculpted. Edges into
             units that nothing reads become zero, and so go first.
-        ignore: Names of layers whose units and edges must stay. Edges from units below
-            them that go are still lost.
+        ignore: Names of layers whose units and edges must stay, such as frozen ones.
+            Edges from units below them that go are still lost.
         seed: Turn `t` starts from random numbers named by `seed` and `t`. The caller's
             random state is left as it was.
         checkpoint: A folder. A run that was killed and is started again with the same
