@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sculpt_plugin.arguments import input_like
+from sculpt_plugin.arguments import input_like, path_from
 from sculpt_plugin.errors import LoadingError, ModelError
 from sculpt_plugin.files.quoting import shown
 from sculpt_plugin.options import Json, Quiet
@@ -29,7 +29,7 @@ def analyze(
         Path,
         typer.Argument(
             help="A model file, or a folder of `sculpt run` or `sweep`.",
-            readable=False,
+            parser=path_from,
         ),
     ],
     json: Json = False,

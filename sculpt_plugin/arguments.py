@@ -1,14 +1,35 @@
-"""Numbers as they are typed on a command line: lists, ranges and shapes."""
+"""What is typed on a command line, read: numbers, lists, ranges, shapes, paths."""
 
 from decimal import Decimal, DecimalException
+from pathlib import Path
 
 import typer
+
+from sculpt_plugin.files.quoting import LONGEST_NAME, quoted
 
 _MOST = 1000
 _DTYPES = (
     "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8",
     "uint8", "bool",
 )  # fmt: skip
+
+
+def path_from(text: str) -> Path:
+    """Read the path of what is to be opened.
+
+    Raises:
+        BadParameter: The text is empty, as that of a variable that was never set; as a
+            path it would be the current folder.
+
+    Example:
+        >>> str(path_from("model.pt"))
+        'model.pt'
+    """
+    if not text:
+        raise typer.BadParameter(
+            "file must be a path, got an empty one: the current folder is called '.'."
+        )
+    return Path(text)
 
 
 def whole_numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
@@ -36,7 +57,7 @@ def whole_numbers(text: str, *, name: str, example: str) -> tuple[int, ...]:
     if not numbers or min(numbers) < 1:
         raise typer.BadParameter(
             f"{name} must be whole numbers above 0 with commas between them, as "
-            f"{example}, got {text!r}."
+            f"{example}, got {quoted(text)}."
         )
     return numbers
 
@@ -67,7 +88,7 @@ def input_like(
     if colon and dtype not in _DTYPES:
         raise typer.BadParameter(
             f"{name} must end in a dtype after its colon, one of {', '.join(_DTYPES)}, "
-            f"got {text!r}: type it as in {example}."
+            f"got {quoted(text)}: type it as in {example}."
         )
     return whole_numbers(numbers, name=name, example=example), dtype or None
 
@@ -137,13 +158,14 @@ def _series(text: str, *, name: str, what: str, example: str) -> list[Decimal]:
         raise _unread(text, name, what, example) from None
     if len(numbers) > _MOST:
         raise typer.BadParameter(
-            f"{name} must be at most {_MOST} numbers, got more in {text!r}: take a "
-            "larger step."
+            f"{name} must be at most {_MOST} numbers, got more in {quoted(text)}: take "
+            "a larger step."
         )
     twice = [number for at, number in enumerate(numbers) if number in numbers[:at]]
     if twice:
         raise typer.BadParameter(
-            f"{name} must name each number once, got {twice[0]} twice in {text!r}."
+            f"{name} must name each number once, got {twice[0]!s:.{LONGEST_NAME}} "
+            f"twice in {quoted(text)}."
         )
     return numbers
 
@@ -163,5 +185,5 @@ def _unread(text: str, name: str, what: str, example: str) -> typer.BadParameter
     """Say how such numbers are typed."""
     return typer.BadParameter(
         f"{name} must be {what}, as a list 5,10,20 or a range first:last:step, such as "
-        f"{example}, got {text!r}."
+        f"{example}, got {quoted(text)}."
     )

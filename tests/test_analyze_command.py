@@ -310,3 +310,9 @@ def test_the_warning_before_code_runs_names_the_file_as_it_is(sculpt, name):
     code, _, err = sculpt(name, "--unsafe-load")
     assert code == 0
     assert err.startswith(f"Loading {name} runs whatever code it holds.\n")
+
+
+def test_an_empty_name_is_not_the_current_folder(sculpt):
+    code, _, err = sculpt("")
+    assert code == 2
+    assert "must be a path, got an empty one" in err

@@ -114,3 +114,15 @@ def test_another_shape_is_refused_with_an_example(text):
 @pytest.mark.parametrize("name", arguments._DTYPES)
 def test_a_dtype_that_can_be_typed_is_one_of_torchs(name):
     assert isinstance(getattr(torch, name), torch.dtype)
+
+
+@pytest.mark.parametrize("text", ["9" * 10**5, "x" * 10**5, "5," * 10**4 + "5"])
+def test_what_is_long_and_wrong_is_not_echoed_whole(text) -> None:
+    for read in (_per_cents, _seeds, _widths):
+        with pytest.raises(typer.BadParameter) as caught:
+            read(text if read is not _widths else f"{text}x")
+        assert len(str(caught.value)) < 400
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    return whole_numbers(text, name="--hidden", example="24,24")

@@ -1,4 +1,5 @@
 import re
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -6,6 +7,9 @@ import torch
 
 from sculpt_plugin import tasks
 from sculpt_plugin.errors import TaskError
+
+# The function of the same name stands before it.
+mlp_module = import_module("sculpt_plugin.tasks.mlp")
 
 
 def test_weights_are_kaiming_normal_and_biases_zero():
@@ -40,3 +44,27 @@ def test_network_without_hidden_units_is_refused(use, hidden):
 def test_widths_may_be_any_whole_numbers():
     model = tasks.mlp.__wrapped__(tasks.get("4,2,4"), hidden=np.array([3, 2]))
     assert [layer.out_features for layer in model[::2]] == [3, 2, 4]
+
+
+def test_a_network_that_does_not_fit_the_memory_is_refused_before_it_is_made(
+    monkeypatch,
+):
+    parameters = 5 * 6 + 7 * 4
+    monkeypatch.setattr(mlp_module, "_room", lambda: 16 * parameters)
+    tasks.mlp(tasks.get("4,1,4"), hidden=(6,))
+    with pytest.raises(TaskError, match=r"must fit the memory, got \(7,\)"):
+        tasks.mlp(tasks.get("4,1,4"), hidden=(7,))
+
+
+@pytest.mark.parametrize("use", [tasks.mlp, tasks.learning])
+def test_a_network_of_thousands_of_layers_is_refused(use):
+    use(tasks.get("4,1,4"), hidden=(1,) * 100)
+    with pytest.raises(TaskError, match=r"at most 100 layers.*, got 4000: choose"):
+        use(tasks.get("4,1,4"), hidden=(1,) * 4000)
+
+
+@pytest.mark.parametrize("use", [tasks.mlp, tasks.learning])
+def test_a_long_number_is_not_told_whole(use):
+    with pytest.raises(TaskError, match="must fit the memory") as caught:
+        use(tasks.get("4,1,4"), hidden=(10**4000,))
+    assert len(str(caught.value)) < 200

@@ -1,8 +1,11 @@
 """The dense network that a task is learned with."""
 
+import os
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from operator import index
 from typing import Any
 
@@ -12,6 +15,12 @@ from torch import nn
 from sculpt_plugin.errors import TaskError
 from sculpt_plugin.tasks.digits import DigitTask
 from sculpt_plugin.tasks.task import Task
+
+MOST_LAYERS = 100
+"""A chain of ReLUs that is deeper learns nothing, and takes long to do so."""
+
+_BYTES = 4 * 4
+"""What training takes for a parameter: its value, its gradient, Adam's two moments."""
 
 
 def mlp(
@@ -32,8 +41,8 @@ def mlp(
         The network, untrained.
 
     Raises:
-        TaskError: There is no hidden layer, or one without units or too wide for the
-            memory, or the seed is out of range.
+        TaskError: There is no hidden layer, or one without units, or more layers or
+            units than can be trained, or the seed is out of range.
 
     Example:
         >>> from sculpt_plugin import tasks
@@ -49,14 +58,15 @@ def mlp(
         raise TaskError(f"seed must be from 0 to 2**63 - 1, got {seed}.")
     generator = torch.Generator().manual_seed(seed)
     sizes = (task.input_count, *hidden, task.output_count)
+    # Nothing says so later: memory is given freely, and taken back by a kill.
+    if _BYTES * sum((1 + below) * above for below, above in pairwise(sizes)) > _room():
+        raise _too_wide(hidden)
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         try:
             linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")
         except (RuntimeError, TypeError, MemoryError) as error:
-            raise TaskError(
-                f"hidden must fit the memory, got {hidden}: choose narrower layers."
-            ) from error
+            raise _too_wide(hidden) from error
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
@@ -67,7 +77,8 @@ def checked_widths(hidden: Any) -> tuple[int, ...]:
     """Give the widths of hidden layers as plain numbers.
 
     Raises:
-        TaskError: There is none, or one is no whole number of 1 or more.
+        TaskError: There is none, or too many, or one is no whole number of 1 or more
+            that torch can count to.
 
     Example:
         >>> checked_widths([24, 12])
@@ -80,9 +91,32 @@ def checked_widths(hidden: Any) -> tuple[int, ...]:
     if not widths or min(widths) < 1:
         raise TaskError(
             "hidden must be the units of at least one layer, each 1 or more, got "
-            f"{hidden!r}: (24, 24) is the paper's smallest."
+            f"{reprlib.repr(hidden)}: (24, 24) is the paper's smallest."
         )
+    if len(widths) > MOST_LAYERS:
+        raise TaskError(
+            f"hidden must be at most {MOST_LAYERS} layers, as deeper ones learn "
+            f"nothing, got {len(widths)}: choose fewer."
+        )
+    if max(widths) >= 2**63:
+        raise _too_wide(widths)
     return widths
+
+
+def _room() -> float:
+    """Give the bytes of memory of this machine, infinity where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # on Windows
+        return inf
+
+
+def _too_wide(hidden: Sequence[int]) -> TaskError:
+    """Say that a network is too large to be trained."""
+    return TaskError(
+        f"hidden must fit the memory, got {reprlib.repr(hidden)}: choose narrower "
+        "layers."
+    )
 
 
 @dataclass(frozen=True, eq=False)
