@@ -1,7 +1,7 @@
 """The command `sculpt`: its commands, and one line for whatever goes wrong.
 
 Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 refused a file that asks for
-code to be run, 130 interrupted.
+code to be run, 130 interrupted, 143 asked to end by a signal.
 """
 
 import os
@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Prune a network to an accuracy threshold, and read its modules off the rest.",
     epilog="Exit codes: 0 done, 1 could not be done, 2 wrong usage, 3 refused a file "
-    "that asks for code to be run, 130 interrupted.",
+    "that asks for code to be run, 130 interrupted, 143 asked to end by a signal.",
 )
 
 
@@ -37,7 +37,7 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except Interrupted as error:
-        fail(str(error), 130)
+        fail(str(error), error.code)
     except SculptError as error:
         fail(str(error), 3 if isinstance(error, UnsafeFileError) else 1)
     except (typer.Abort, KeyboardInterrupt):

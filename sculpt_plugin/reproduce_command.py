@@ -18,10 +18,10 @@ from sculpt_plugin.digit_options import (
 )
 from sculpt_plugin.options import Json, Quiet
 from sculpt_plugin.terminal import (
-    Interrupted,
     console_for,
     erase,
     long_bar,
+    resumable,
     say_files,
     say_next,
 )
@@ -67,15 +67,11 @@ def reproduce(
     What is done is never done again: with another family the folder grows, and with
     another version of the detectors its networks are judged anew.
     """
-    import signal
-
     from sculpt_plugin.reproducing import experiments
     from sculpt_plugin.reproducing.reproduce import reproduce as run
     from sculpt_plugin.reproducing.results import judge_folder
     from sculpt_plugin.reproducing.tables import to_json, to_terminal, write
 
-    # From here on an interrupt can say how to go on.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     console = console_for(json=json, quiet=quiet)
     if family == "digits":
         out = out or Path("sculpt-reproduce-digits")
@@ -88,13 +84,11 @@ def reproduce(
     only_for("digits", {**given, "--device": device, "--bf16": bf16 or None})
     out = out or Path("sculpt-reproduce")
     families = _FAMILIES if family is None else (family,)
-    try:
+    with resumable(out):
         with _progress(console) as watch:
             run(experiments.cells(families), out, jobs=jobs, on_cell=watch)
         with _progress(console, done="judged", first="judging the networks") as watch:
             results = judge_folder(out, families=families, jobs=jobs, on_cell=watch)
-    except KeyboardInterrupt:
-        raise Interrupted(out) from None
     named = [] if family is None else [family]
     command = shlex.join(["sculpt", "reproduce", *named, "--jobs", str(jobs)])
     files = write(results, out, command=command)
@@ -126,7 +120,7 @@ def _digits(
     )
 
     cells = digit_cells()
-    try:
+    with resumable(out):
         with _progress(console) as watch:
             reproduce_digits(
                 cells,
@@ -138,8 +132,6 @@ def _digits(
                 on_cell=watch,
             )
         rows = judge_digit_folder(out, cells)
-    except KeyboardInterrupt:
-        raise Interrupted(out) from None
     words = ["sculpt", "reproduce", "digits", "--data", str(data), "--jobs", str(jobs)]
     words += ["--device", device] * (device != "cpu") + ["--bf16"] * bf16
     files = write_digits(rows, out, command=shlex.join(words))

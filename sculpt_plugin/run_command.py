@@ -18,9 +18,9 @@ from sculpt_plugin.digit_options import (
 )
 from sculpt_plugin.options import Json, OneByOne, Out, Quiet, TaskName
 from sculpt_plugin.terminal import (
-    Interrupted,
     console_for,
     progress,
+    resumable,
     say_files,
     say_next,
 )
@@ -149,8 +149,6 @@ def _run(
     one_by_one: bool = False,
 ) -> "tuple[Finished, Path]":
     """Run a task with a progress bar; give what was found and the folder it is in."""
-    import signal
-
     import torch
 
     from sculpt_plugin import tasks as boolean
@@ -160,22 +158,17 @@ def _run(
     folder = out or Path(f"sculpt-{task.name}")
     # Truth tables are too small to share among threads.
     torch.set_num_threads(1)
-    # From here on an interrupt can say how to go on.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with progress(console) as watch:
-        try:
-            finished = run_task(
-                task,
-                folder,
-                hidden=hidden,
-                unit_step=unit_step,
-                edge_step=edge_step,
-                seed=seed,
-                one_by_one=one_by_one,
-                on_step=watch.step,
-            )
-        except KeyboardInterrupt:
-            raise Interrupted(folder) from None
+    with resumable(folder), progress(console) as watch:
+        finished = run_task(
+            task,
+            folder,
+            hidden=hidden,
+            unit_step=unit_step,
+            edge_step=edge_step,
+            seed=seed,
+            one_by_one=one_by_one,
+            on_step=watch.step,
+        )
     return finished, folder
 
 
@@ -189,27 +182,21 @@ def _run_digits(
     out: Path | None,
 ) -> "tuple[Finished, Path]":
     """Run a task on digits with its progress; give what was found and the folder."""
-    import signal
-
     from sculpt_plugin.running_digits import run_digits
 
     folder = out or Path(f"sculpt-{task.name}")
     for_digits()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with progress(console) as watch:
-        try:
-            finished = run_digits(
-                task,
-                folder,
-                hidden=hidden,
-                seed=seed,
-                device=device,
-                bf16=bf16,
-                on_epoch=watch.epoch,
-                on_step=watch.step,
-            )
-        except KeyboardInterrupt:
-            raise Interrupted(folder) from None
+    with resumable(folder), progress(console) as watch:
+        finished = run_digits(
+            task,
+            folder,
+            hidden=hidden,
+            seed=seed,
+            device=device,
+            bf16=bf16,
+            on_epoch=watch.epoch,
+            on_step=watch.step,
+        )
     return finished, folder
 
 

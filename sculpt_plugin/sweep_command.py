@@ -8,8 +8,8 @@ import typer
 from sculpt_plugin.arguments import per_cents, seeds_from, whole_numbers
 from sculpt_plugin.options import Hidden, Json, OneByOne, Quiet, TaskName
 from sculpt_plugin.terminal import (
-    Interrupted,
     console_for,
+    resumable,
     say_files,
     say_next,
     sweep_progress,
@@ -45,8 +45,6 @@ def sweep(
     quiet: Quiet = False,
 ) -> None:
     """Sculpt a task with every pair of steps, and explain the best. Can be resumed."""
-    import signal
-
     import torch
 
     from sculpt_plugin import tasks as boolean
@@ -62,21 +60,16 @@ def sweep(
     folder = out or Path(f"sculpt-sweep-{found.name}")
     # Truth tables are too small to share among threads.
     torch.set_num_threads(1)
-    # From here on an interrupt can say how to go on.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     console = console_for(json=json, quiet=quiet)
-    with sweep_progress(console) as watch:
-        try:
-            finished = sweep_task(
-                found,
-                folder,
-                **grid,
-                one_by_one=one_by_one,
-                jobs=jobs,
-                on_progress=watch,
-            )
-        except KeyboardInterrupt:
-            raise Interrupted(folder) from None
+    with resumable(folder), sweep_progress(console) as watch:
+        finished = sweep_task(
+            found,
+            folder,
+            **grid,
+            one_by_one=one_by_one,
+            jobs=jobs,
+            on_progress=watch,
+        )
     if json:
         typer.echo(finished.to_json())
         return

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -196,13 +198,53 @@ def erase(bar: "LongBar") -> None:
 
 
 class Interrupted(SculptError):
-    """Ctrl-C during a command that can be resumed."""
+    """Ctrl-C, or a request to end, during a command that can be resumed."""
 
-    def __init__(self, out: "Path") -> None:
+    def __init__(self, out: "Path", *, code: int) -> None:
         super().__init__(
             f"stopped; what was reached is in {out}. Resume with the same command: "
             f"{shlex.join(['sculpt', *sys.argv[1:]])}"
         )
+        self.code = code
+
+
+class _Terminated(BaseException):
+    """A request to end, as `kill` and the end of a batch job send it."""
+
+
+@contextmanager
+def resumable(out: "Path") -> Iterator[None]:
+    """Let Ctrl-C, and a request to end, stop a command in order and say how to go on.
+
+    Where a request to end would end this process alone, as it does by itself, worker
+    processes would go on and keep the folder. A second one ends it at once.
+
+    Args:
+        out: The folder of what is reached.
+
+    Raises:
+        Interrupted: The command was stopped.
+    """
+    # Only the main thread may say what a signal does.
+    main = threading.current_thread() is threading.main_thread()
+    if main:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(out, code=130) from None
+    except _Terminated:
+        raise Interrupted(out, code=143) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Make a request to end an exception, once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise _Terminated
 
 
 def explained(error: Exception) -> tuple[str, int]:

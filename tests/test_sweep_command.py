@@ -9,7 +9,7 @@ import time
 import pytest
 from small_sweep import engine
 
-from sculpt_plugin import cli, sweeping
+from sculpt_plugin import cli, store, sweeping
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +181,28 @@ def test_a_sweep_that_was_interrupted_ends_like_one_that_was_not(sculpt, tmp_pat
     code, again, _ = sculpt(*command, tmp_path / "b")
     assert code == 0
     assert json.loads(again) == json.loads(whole)
+
+
+def test_a_sweep_that_is_asked_to_end_stops_its_workers(tmp_path):
+    grid = ["--seeds", "0,1", "--jobs", "2", "--out", tmp_path]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sculpt_plugin", "sweep", "4,2,4", *grid],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    parts = [tmp_path / "checkpoint" / name for name in ("part-000", "part-001")]
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if all((part / store.LOCK).exists() for part in parts):
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert b"Resume with the same command: sculpt sweep 4,2,4" in err
+    for part in parts:
+        with store.locked(part):
+            pass
 
 
 def test_a_run_in_a_sweeps_folder_is_told_that_it_is_in_use(fake, sculpt, tmp_path):

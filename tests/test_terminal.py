@@ -1,8 +1,13 @@
 """What the terminal shows while a run or a sweep goes on."""
 
 import io
+import os
+import signal
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import typer
@@ -10,7 +15,13 @@ from rich.console import Console
 
 from sculpt_plugin.pruning.grid import Progress
 from sculpt_plugin.pruning.record import Step
-from sculpt_plugin.terminal import explained, progress, sweep_progress
+from sculpt_plugin.terminal import (
+    Interrupted,
+    explained,
+    progress,
+    resumable,
+    sweep_progress,
+)
 
 STEP = Step("units", 1, 4, 6, 10, score=1.0, accepted=True, density=0.4, seconds=0.1)
 
@@ -87,3 +98,35 @@ def test_a_sentence_of_typer_keeps_its_own_end(said, ended, monkeypatch) -> None
     monkeypatch.setattr(sys, "argv", ["sculpt"])
     text, code = explained(typer.BadParameter(said))
     assert (ended in text, code) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_ends_blocks_in_order_and_says_how_to_go_on(number, code) -> None:
+    ended = []
+    with (
+        pytest.raises(Interrupted, match="Resume with") as caught,
+        resumable(Path("out")),
+    ):
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        finally:
+            ended.append(True)
+    assert (caught.value.code, ended) == (code, [True])
+
+
+def test_after_a_command_a_request_to_end_is_what_it_was() -> None:
+    with resumable(Path("out")):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_in_another_thread_signals_are_left_alone() -> None:
+    def enter() -> object:
+        with resumable(Path("out")):
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(enter).result() is signal.SIG_DFL
