@@ -160,10 +160,11 @@ def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
 def _shared(model: nn.Module) -> dict[str, list[str]]:
     """Give the parameters that several modules have, by each of their names."""
     owners: dict[int, list[str]] = {}
-    named: dict[str, int] = {}
+    named: dict[str, nn.Parameter] = {}
     for path, module in model.named_modules():
         for name, parameter in module._parameters.items():
             if parameter is not None:
                 owners.setdefault(id(parameter), []).append(path)
-                named[f"{path}.{name}".lstrip(".")] = id(parameter)
-    return {n: owners[key] for n, key in named.items() if len(owners[key]) > 1}
+                named[f"{path}.{name}".lstrip(".")] = parameter
+    found = {name: owners[id(parameter)] for name, parameter in named.items()}
+    return {name: paths for name, paths in found.items() if len(paths) > 1}

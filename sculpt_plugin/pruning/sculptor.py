@@ -119,9 +119,9 @@ def sculpt(
     the step is halved, down to a single unit or edge. What is left is what the task
     needs, and `analyze` can read its modules.
 
-    Edges are the weights of Linear and convolution layers; all else is neither counted
-    nor pruned, such as embeddings, LSTM and GRU, and what attention projects its inputs
-    with. Frozen layers (`requires_grad=False`) are pruned as any other.
+    Edges are the weights of Linear and convolution layers, and no others are counted.
+    Embeddings, LSTM and GRU, and what attention projects its inputs with, are left as
+    they are. Frozen layers (`requires_grad=False`) are pruned as any other.
 
     Args:
         model: A trained model that torch-pruning can group. It is changed: in the end
