@@ -58,8 +58,7 @@ def seeded(*seeds: int) -> Iterator[None]:
     with kept():
         random.seed(seed)
         np.random.seed(seed)
-        # `torch.manual_seed` would also seed GPUs that are not in use yet, for good.
-        torch.default_generator.manual_seed(seed)
-        if torch.cuda.is_initialized():
-            torch.cuda.manual_seed_all(seed)
+        # For a GPU that is not in use yet torch would remember the seed, for good.
+        idle = torch.backends.cuda.is_built() and not torch.cuda.is_initialized()
+        (torch.default_generator if idle else torch).manual_seed(seed)
         yield

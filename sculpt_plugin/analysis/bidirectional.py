@@ -91,13 +91,15 @@ def _join_apart(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
         # Outputs that nothing feeds are no sign of structure by themselves.
         return _join_distinct(graph)
     label = np.zeros(graph.unit_count, dtype=np.int64)
+    count = 0
     for piece in pieces:
         found = np.zeros_like(piece.unit)
         if len(piece.source):
             sizes = np.bincount(piece.layer, minlength=graph.depth).tolist()
             edges = np.stack([piece.source, piece.target], axis=1)
             found = _join_distinct(LayeredGraph.from_edges(sizes, edges))
-        label[piece.unit] = 1 + label.max() + found
+        label[piece.unit] = count + found
+        count += 1 + int(found.max())
     return label
 
 

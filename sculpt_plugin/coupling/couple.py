@@ -1,6 +1,6 @@
 """Which slices of which parameters live and die with a unit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import torch
@@ -65,7 +65,8 @@ def _coupled(
         unit_group(graph, group, names, ends, ignored) for group in full_groups(graph)
     ]
     groups.sort(key=lambda group: order[group.name])
-    groups = [_with_sound_indices(model, group) for group in groups]
+    shared = _shared(model)
+    groups = [_with_sound_indices(model, group, shared) for group in groups]
     sound = [group for group in groups if group.obstacle is None]
     wrong = wrongly_read(model, example_inputs, sound)
     layers = edge_layers(model)
@@ -83,14 +84,15 @@ def _layers(model: nn.Module, name: str) -> list[nn.Module]:
     return [module for module in inside if isinstance(module, WEIGHTED)]
 
 
-def _with_sound_indices(model: nn.Module, group: UnitGroup) -> UnitGroup:
+def _with_sound_indices(
+    model: nn.Module, group: UnitGroup, shared: Collection[str]
+) -> UnitGroup:
     """Put a group aside of shared parameters, wrong indices, or units nobody reads."""
     if group.obstacle is not None:
         return group
     read = torch.zeros(group.size, dtype=torch.bool)
     for member in group.reads:
         read[member.unit] = True
-    shared = _shared(model)
     for member in (*group.makes, *group.reads):
         if member.parameter in shared:
             return replace(group, obstacle=f"{member.parameter!r} is shared")

@@ -80,7 +80,7 @@ class Sculpture:
 
     @property
     def density(self) -> float:
-        """The share of edges that is kept: weights of Linear and convolution layers."""
+        """The kept share of all weights of Linear and convolution layers."""
         return self.masks.density
 
     def compact(self) -> Compacted:

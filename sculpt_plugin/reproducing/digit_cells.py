@@ -185,6 +185,7 @@ def reproduce_digits(
     return tuple(outcome for outcome in found.values() if outcome is not None)
 
 
+@one_thread(flush_denormals=True)
 def run_digit_cell(
     cell: DigitCell,
     folder: Path,
@@ -194,20 +195,6 @@ def run_digit_cell(
     bf16: bool,
 ) -> DigitOutcome:
     """Train and sculpt one network, write down what it came to and keep its edges."""
-    with one_thread(flush_denormals=True):
-        outcome = _sculpted(cell, folder, data, search, device, bf16)
-    return _noted(outcome, folder)
-
-
-def _sculpted(
-    cell: DigitCell,
-    folder: Path,
-    data: Path,
-    search: DigitSearch,
-    device: str,
-    bf16: bool,
-) -> DigitOutcome:
-    """Train and sculpt one network, and keep its edges."""
     task = digits(cell.task, data=data)
     place = folder / cell.name
     store.make_folder(place)
@@ -223,13 +210,13 @@ def _sculpted(
             kept=place / DENSE,
         )
     except ThresholdError as error:
-        return DigitOutcome(cell, problem=one_line(error))
+        return _noted(DigitOutcome(cell, problem=one_line(error)), folder)
     trained = time.perf_counter()
     sculpture = sculpt_digits(dense, seed=cell.seed, checkpoint=place / "checkpoint")
     ended = time.perf_counter()
     network = witness(sculpture.model, seed=cell.seed)
     save_witnesses(_network(folder, cell), [network])
-    return DigitOutcome(
+    outcome = DigitOutcome(
         cell,
         dense_score=dense.score,
         score=sculpture.score,
@@ -238,6 +225,7 @@ def _sculpted(
         dense_seconds=trained - began,
         seconds=ended - trained,
     )
+    return _noted(outcome, folder)
 
 
 def find_digits(out: Path, cell: DigitCell) -> DigitOutcome | None:
