@@ -1,11 +1,11 @@
 """What a sweep ends with: one run for each seed and pair of steps."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from sculpt_plugin.errors import DataError
@@ -155,35 +155,53 @@ class Sweep:
         Returns:
             Runs that keep different edges, sparsest first.
         """
-        model = self._build(seed)
-        named = [*model.named_parameters(), *model.named_buffers()]
+        return [alike[0] for alike in self.alike(seed)[:count]]
+
+    def alike(self, seed: int) -> Sequence[Sequence[Run]]:
+        """Give a seed's runs, those together that keep the same edges.
+
+        Returns:
+            Groups of runs, the sparsest first, ties in the order of the grid.
+        """
+        named = _named_tensors(self._build(seed))
         # Biases may be masked differently where the edges are the same.
-        is_edge = [torch.full((x.numel(),), n in self._weights) for n, x in named]
+        is_edge = [
+            torch.full((tensor.numel(),), name in self._weights)
+            for name, tensor in named.items()
+        ]
         edges = torch.cat(is_edge)
-        different: dict[bytes, Run] = {}
+        same: dict[bytes, list[Run]] = {}
         for run in self.ranked(seed):
-            different.setdefault(run.network.keep[edges].numpy().tobytes(), run)
-        return list(different.values())[:count]
+            same.setdefault(run.network.keep[edges].numpy().tobytes(), []).append(run)
+        return list(same.values())
 
     def model(self, run: Run) -> nn.Module:
         """Build the sparse network that a run ended with."""
         model = self._build(run.seed)
-        tensors = [*model.parameters(), *model.buffers()]
-        parts = run.network.values.split([tensor.numel() for tensor in tensors])
+        named = _named_tensors(model)
         with torch.no_grad():
-            for tensor, part in zip(tensors, parts, strict=True):
-                tensor.copy_(part.view_as(tensor))
+            for name, values in _parts(run.network.values, named).items():
+                named[name].copy_(values)
         apply(model, self.masks(run))
         return model
 
     def masks(self, run: Run) -> Masks:
         """Give what a run keeps, by parameter name."""
-        model = self._build(run.seed)
-        named = dict([*model.named_parameters(), *model.named_buffers()])
-        parts = run.network.keep.split([tensor.numel() for tensor in named.values()])
-        keep = {
-            name: part.view(tensor.shape)
-            for (name, tensor), part in zip(named.items(), parts, strict=True)
-            if name in self._masked
-        }
-        return Masks(keep, self._weights)
+        parts = _parts(run.network.keep, _named_tensors(self._build(run.seed)))
+        return Masks({name: parts[name] for name in self._masked}, self._weights)
+
+
+def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Give what a network holds, in its order: parameters, then buffers."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def _parts(
+    row: Shaped[Tensor, " entry"], named: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Cut a network's row into tensors."""
+    parts = row.split([tensor.numel() for tensor in named.values()])
+    return {
+        name: part.view(tensor.shape)
+        for (name, tensor), part in zip(named.items(), parts, strict=True)
+    }

@@ -14,7 +14,7 @@ from sculpt_plugin import store
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.analysis.readout import outputs_alike
 from sculpt_plugin.errors import CheckpointError
-from sculpt_plugin.pruning.grid import Run, Sweep
+from sculpt_plugin.pruning.grid import Sweep
 
 _ARRAYS = ("seed", "step", "runs", "edge_count", "edge", "weight", "bias")
 
@@ -75,28 +75,23 @@ def sparsest_witnesses(sweep: Sweep, *, count: int = 20) -> tuple[Witness, ...]:
 
     Args:
         sweep: The sweep.
-        count: How many networks to take per seed, at most. Runs that ended with the
-            same wiring are one network.
+        count: How many networks to take per seed, at most.
 
     Returns:
-        Seed by seed, the sparsest first, ties in the order of the grid.
+        Seed by seed, the sparsest first, ties in the order of the grid. Runs that ended
+        with the same wiring are one network.
     """
-    found = []
-    for seed in sweep.seeds:
-        same: dict[bytes, list[Run]] = {}
-        for run in sweep.ranked(seed):
-            same.setdefault(run.network.keep.numpy().tobytes(), []).append(run)
-        found += [
-            witness(
-                sweep.model(runs[0]),
-                seed=seed,
-                unit_step=runs[0].unit_step,
-                edge_step=runs[0].edge_step,
-                runs=len(runs),
-            )
-            for runs in list(same.values())[:count]
-        ]
-    return tuple(found)
+    return tuple(
+        witness(
+            sweep.model(runs[0]),
+            seed=seed,
+            unit_step=runs[0].unit_step,
+            edge_step=runs[0].edge_step,
+            runs=len(runs),
+        )
+        for seed in sweep.seeds
+        for runs in sweep.alike(seed)[:count]
+    )
 
 
 def witness(
