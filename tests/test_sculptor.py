@@ -159,6 +159,10 @@ def test_max_drop_counts_from_the_unpruned_score():
 def test_ignored_layers_keep_everything():
     sculpture = search(ignore=["0"])
     assert (sculpture.model[0].weight != 0).all()
+    assert sculpture.left_alone == {
+        "0": "layer '0' is ignored",
+        "4": "its units are the model's outputs",
+    }
 
 
 def test_stages_can_be_left_out():

@@ -77,6 +77,11 @@ class Coupling:
         return tuple(group for group in self.groups if group.obstacle is None)
 
     @property
+    def obstacles(self) -> dict[str, str]:
+        """Why the units of a group must not be pruned, for each that has a reason."""
+        return {group.name: group.obstacle for group in self.groups if group.obstacle}
+
+    @property
     def unit_count(self) -> int:
         """How many units may be pruned, over all groups."""
         return sum(group.size for group in self.prunable)

@@ -138,7 +138,7 @@ def check_model(
 ) -> None:
     """Refuse a model with nothing to prune."""
     if units is not None and not coupling.prunable:
-        reasons = "; ".join(f"{g.name!r}: {g.obstacle}" for g in coupling.groups)
+        reasons = "; ".join(f"{n!r}: {why}" for n, why in coupling.obstacles.items())
         raise ModelError(
             f"The model has no hidden units to prune ({reasons}). Pass units=None to "
             "prune edges only."

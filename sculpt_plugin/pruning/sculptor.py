@@ -57,12 +57,15 @@ class Sculpture:
         masks: What is kept of it.
         record: Every turn of the search, the unpruned model first.
         min_score: The score that every accepted turn holds.
+        left_alone: Why the units of a layer were not pruned, by the layer's name. Of
+            layers that are added together the first is named.
     """
 
     model: nn.Module = field(repr=False)
     masks: Masks
     record: tuple[Step, ...] = field(repr=False)
     min_score: float
+    left_alone: Mapping[str, str] = field(repr=False)
     _example_inputs: Inputs = field(repr=False)
     _ignore: tuple[str, ...] = field(repr=False)
 
@@ -264,7 +267,7 @@ def sculpt(
                 on_step(step)
     return Sculpture(
         model, snapshot.masks, tuple(record), _floor(record, min_score, max_drop),
-        example_inputs, tuple(ignore),
+        coupling.obstacles, example_inputs, tuple(ignore),
     )  # fmt: skip
 
 
