@@ -147,6 +147,22 @@ def test_a_network_without_structure_is_one_module(
     assert not join_both_ways(graph).any()
 
 
+@pytest.mark.parametrize("density", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize(
+    "sizes", [(6, 24, 24, 3), (20, 50, 50, 2), (20, 50, 3), (50, 200, 200, 2)]
+)
+def test_few_outputs_are_no_structure(sizes: tuple[int, ...], density: float) -> None:
+    """With two outputs each unit serves one, the other or both, by chance as well."""
+    numbers = np.random.default_rng(0)
+    several = 0
+    for _ in range(8):
+        shapes = [(above, below) for below, above in pairwise(sizes)]
+        tables = [numbers.random(shape) < density for shape in shapes]
+        graph = LayeredGraph.from_layers(tables).live()
+        several += int(join_both_ways(graph).any())
+    assert several <= 1
+
+
 @pytest.mark.parametrize("count", [2, 6])
 def test_modules_that_are_chance_inside_are_those_planted(count: int) -> None:
     planted = [chance((20, 30, 30, 10), 4, seed) for seed in range(count)]

@@ -1,13 +1,15 @@
-from math import comb, log2
+from math import comb, log2, prod
 
 import numpy as np
 import pytest
 
 from sculpt_plugin.analysis.codelength import (
     edge_bits_saved,
+    liveness_bits,
     log2_choices,
     naming_bits,
 )
+from sculpt_plugin.analysis.graph import LayeredGraph
 
 
 @pytest.mark.parametrize(("among", "chosen"), [(1, 0), (1, 1), (8, 3), (40, 20)])
@@ -50,3 +52,32 @@ def test_edges_that_jump_layers_are_chosen_in_their_own_layer() -> None:
     layer, part = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])
     # Part 1 reads only itself: unit 2 chooses among input 1 alone.
     assert edge_bits_saved(source, target, layer, part) == pytest.approx(1)
+
+
+def graph_of(among: int, reads: list[int]) -> LayeredGraph:
+    """Outputs that read so many units each, one after the other and round again."""
+    edges, place = [], 0
+    for output, count in enumerate(reads):
+        edges += [((place + k) % among, among + output) for k in range(count)]
+        place += count
+    return LayeredGraph.from_edges((among, len(reads)), edges)
+
+
+@pytest.mark.parametrize(
+    ("among", "reads"),
+    [(20, [8, 8, 8]), (50, [20, 30, 20]), (30, [3] * 12), (100, [62, 63])],
+)
+def test_live_wirings_are_counted_by_inclusion_and_exclusion(
+    among: int, reads: list[int]
+) -> None:
+    live = sum(
+        (-1) ** left * comb(among, left) * prod(comb(among - left, k) for k in reads)
+        for left in range(among)
+    )
+    expected = log2(prod(comb(among, k) for k in reads)) - log2(live)
+    found = liveness_bits(graph_of(among, reads))
+    assert found == pytest.approx(expected, rel=0.06)
+
+
+def test_liveness_is_certain_where_one_reads_all() -> None:
+    assert liveness_bits(graph_of(5, [5, 2])) == 0

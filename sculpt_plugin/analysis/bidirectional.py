@@ -11,6 +11,7 @@ from scipy.sparse import csgraph
 
 from sculpt_plugin.analysis.codelength import (
     edge_bits_saved,
+    liveness_bits,
     log2_choices,
     naming_bits,
     wiring_bits,
@@ -26,6 +27,9 @@ from sculpt_plugin.errors import GraphError
 # before it is called chance. The right modules of small networks cost up to 24 (eight
 # modules of fifteen units); some twenty units without structure cost as much as this.
 _BENEFIT_OF_DOUBT = 28.0
+# Only a network of so few edges has this benefit: in more of them structure has room to
+# show.
+_FEW_EDGES = 64
 # In a network of so few units a stray edge is as good as any other.
 _FEW_UNITS = 128
 # Most bytes for tables of what the inputs reach at each number of steps.
@@ -45,9 +49,9 @@ def join_both_ways(
     that combine them, or where such units share what they read (`set_twins_apart`).
     Inputs in a module that others feed, too, are a module of their own.
 
-    In a tiny network exact agreement is all there is to go by. Where there is little
-    structure it comes by chance; there, writing down the modules takes more bits than
-    knowing them saves, and only separations that pay are kept.
+    In a tiny network exact agreement is all there is to go by. In others it may come by
+    chance; then writing down the modules takes more bits than knowing them saves, and
+    only separations that pay are kept.
 
     Args:
         graph: A network without dead units, with at least one edge.
@@ -141,7 +145,9 @@ def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
     part = _divide(graph, role, _clear_separation)
     paying = _divide(graph, np.zeros_like(role), _paying_separation)
     least = min(0.0, _excess_bits(graph, paying))
-    if _excess_bits(graph, part) > least + _BENEFIT_OF_DOUBT:
+    few = graph.edge_count <= _FEW_EDGES
+    doubt = _BENEFIT_OF_DOUBT if few else -liveness_bits(graph)
+    if _excess_bits(graph, part) > least + doubt:
         exact = paying
     else:
         exact = _set_inputs_apart(graph, set_twins_apart(graph, part), reached)

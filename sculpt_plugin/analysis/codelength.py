@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
-from scipy.special import gammaln
+from scipy.optimize import minimize
+from scipy.special import expit, gammaln, logit
 
 from sculpt_plugin.analysis.graph import LayeredGraph
 
@@ -47,10 +48,77 @@ def edge_bits_saved(
     reader, reads = np.divmod(links, part_count)
     known = np.zeros((part_count, depth))
     np.add.at(known, reader, size[reads])
-    choices, counts = np.unique(target * depth + layer[source], return_counts=True)
-    unit, below = np.divmod(choices, depth)
+    unit, below, counts = _reads(source, target, layer)
     blind = log2_choices(size.sum(axis=0)[below], counts)
     return float((blind - log2_choices(known[part[unit], below], counts)).sum())
+
+
+def liveness_bits(graph: LayeredGraph) -> float:
+    """Tell how many bits of the edges say no more than that every unit is read.
+
+    Of all ways in which the units could read as many units as they do, few may leave
+    none unread. Among live units there are no others, so what is unlikely for this
+    reason alone is no sign of parts. The share of these ways is found as for the most
+    random wiring in which each unit reads as many as it does in the mean: for a few
+    units it is right to a bit or so, for many to a small part of itself.
+
+    Args:
+        graph: A network in which every unit but the outputs is read.
+
+    Returns:
+        The bits, 0 or more.
+
+    Example:
+        Of two outputs that read 62 and 63 of 100 units, chance would leave 14 unread.
+
+        >>> reads = [(unit, 100) for unit in range(62)]
+        >>> reads += [(unit, 101) for unit in range(37, 100)]
+        >>> print(round(liveness_bits(LayeredGraph.from_edges((100, 2), reads)), 1))
+        34.8
+    """
+    reads = _reads(graph.edge_sources, graph.adjacency.indices, graph.layer_of)
+    sizes = np.array(graph.sizes)
+    return sum(
+        _none_left_out_bits(size, reads[2][reads[1] == layer])
+        for layer, size in enumerate(sizes[:-1].tolist())
+    )
+
+
+def _reads(
+    source: Int[np.ndarray, " edge"],
+    target: Int[np.ndarray, " edge"],
+    layer: Int[np.ndarray, " unit"],
+) -> tuple[Int[np.ndarray, " choice"], ...]:
+    """List each unit with each layer it reads, and how many units it reads there."""
+    depth = int(layer.max()) + 1
+    choices, counts = np.unique(target * depth + layer[source], return_counts=True)
+    return *np.divmod(choices, depth), counts
+
+
+def _none_left_out_bits(among: int, chosen: Int[np.ndarray, " choice"]) -> float:
+    """Tell how unlikely it is that random choices among many leave none out.
+
+    Example:
+        >>> print(round(_none_left_out_bits(20, np.array([8, 8, 8])), 1))
+        11.7
+    """
+    if not len(chosen) or (chosen == among).any():
+        return 0.0
+    count, times = np.unique(chosen, return_counts=True)
+
+    def nats(odds: Float[np.ndarray, " kind"]) -> tuple[float, np.ndarray]:
+        # The dual of the greatest entropy: log odds of each choice, none left out.
+        free = times @ np.logaddexp(0, odds)
+        some = -np.expm1(-free)
+        value = among * (free + np.log(some)) - (times * count) @ odds
+        return float(value), times * (among * expit(odds) / some - count)
+
+    odds = logit(count / among)
+    freely = among * (times @ np.logaddexp(0, odds)) - (times * count) @ odds
+    # Where each is chosen once the odds of all go to 0 together.
+    bounds = [(-20, 20)] * len(odds)
+    found = minimize(nats, odds, jac=True, method="L-BFGS-B", bounds=bounds)
+    return max(0.0, float(freely - found.fun) / np.log(2))
 
 
 def naming_bits(sizes: Int[np.ndarray, " part"]) -> float:
