@@ -23,14 +23,16 @@ from sculpt_plugin.reproducing.judging import judge
 REFERENCE = Path(__file__).parents[2] / "shared/reference/networks.jsonl.gz"
 SIZES = (
     (4, 12, 4),
+    (6, 24, 24, 3),
     (8, 24, 24, 4),
     (8, 24, 24, 24, 8),
     (16, 32, 32, 8),
+    (20, 100, 100, 2),
     (32, 64, 64, 10),
     (100, 100, 100, 10),
     (300, 200, 200, 10),
 )
-READS = (2, 3, 4, 6)
+READS = (2, 3, 4, 6, 12)
 
 
 def published(path):

@@ -11,7 +11,8 @@ from sculpt_plugin.analysis.agreement import in_order
 from sculpt_plugin.analysis.graph import LayeredGraph
 from sculpt_plugin.errors import GraphError
 
-# Rows are alike if more than this share of one is in the other (cosine squared).
+# Rows of weights are alike if more than nine tenths of one is in the other (cosine
+# squared).
 _IN_COMMON = 0.9
 
 
@@ -27,12 +28,10 @@ def outputs_alike(
     output a stray edge, its weights are still those of its like. An output and its
     negation (all weights and the bias turned round) are one function.
 
-    They are alike if their weights are, without the bias and with it. A weight counts
-    by the strength of the unit it reads: a unit may be twice as large and all that
-    reads it half as heavy, and it is the same network. Nothing is asked of the data or
-    of the targets: it is the network itself that says which outputs it computes in one
-    way. A unit that no input reaches is a constant, so it counts as a part of the bias
-    of what reads it.
+    They are alike if their weights are, without the bias and with it. Nothing is asked
+    of the data or of the targets: it is the network itself that says which outputs it
+    computes in one way. A unit that no input reaches is a constant,
+    so it counts as a part of the bias of what reads it.
 
     Args:
         weights: A chain of layers with ReLU between them, from the inputs up. Row `i`
@@ -61,29 +60,17 @@ def outputs_alike(
             f"{[len(table) for table in weights]}, got shapes {shapes}."
         )
     live = graph.live_units()
-    strength = live[graph.units(0)].astype(float)
     constant = np.zeros(graph.sizes[0])
     for layer in range(1, graph.depth - 1):
-        read = _read(weights[layer - 1], biases[layer - 1], strength, constant)
-        alive = live[graph.units(layer)]
-        strength = np.where(alive, np.linalg.norm(read, axis=1), 0)
-        constant = np.where(alive, 0, np.maximum(read[:, -1], 0))
-    read = _read(weights[-1], biases[-1], strength, constant)
+        level = biases[layer - 1] + weights[layer - 1] @ constant
+        constant = np.where(live[graph.units(layer)], 0, np.maximum(level, 0))
+    level = biases[-1] + weights[-1] @ constant
+    readers = live[graph.units(graph.depth - 2)]
+    read = weights[-1] * readers
     # A large bias would hide that two outputs read different units.
-    alike = _alike(read[:, :-1]) & _alike(read)
+    alike = _alike(read) & _alike(np.concatenate([read, level[:, None]], axis=1))
     joined = csgraph.connected_components(sparse.csr_array(alike), directed=False)[1]
     return in_order(joined)
-
-
-def _read(
-    table: Float[np.ndarray, "unit below"],
-    bias: Float[np.ndarray, " unit"],
-    strength: Float[np.ndarray, " below"],
-    constant: Float[np.ndarray, " below"],
-) -> Float[np.ndarray, "unit below+1"]:
-    """Give what units make of each unit below, by its strength, and then their bias."""
-    level = bias + table @ constant
-    return np.concatenate([table * strength, level[:, None]], axis=1)
 
 
 def _alike(rows: Float[np.ndarray, "row _"]) -> Bool[np.ndarray, "row row"]:
