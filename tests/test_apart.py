@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sculpt_plugin.analysis.graph import LayeredGraph
@@ -70,6 +70,7 @@ def test_neighbours_that_share_a_unit_stay_apart(count):
     assert sorted(filter(None, inputs)) == [[2 * n, 2 * n + 1] for n in range(count)]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=12))
 def test_modules_of_a_union_are_those_of_its_parts(seeds):
     networks = [block(seed) for seed in seeds]

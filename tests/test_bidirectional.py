@@ -163,6 +163,27 @@ def test_few_outputs_are_no_structure(sizes: tuple[int, ...], density: float) ->
     assert several <= 1
 
 
+@pytest.mark.parametrize("shared", [2, 4, 8])
+@pytest.mark.parametrize("density", [0.4, 0.7])
+def test_two_functions_with_some_inputs_in_common_show_in_chance(
+    density: float, shared: int
+) -> None:
+    numbers = np.random.default_rng(0)
+    width, inputs, units = 15, 8 + shared, np.arange(30)
+    half = units >= width
+    reads = [np.arange(inputs) < 4 + shared, np.arange(inputs) >= 4]
+    tables = [
+        np.where(half[:, None], reads[1], reads[0]),
+        half[:, None] == half,
+        np.stack([~half, half]),
+    ]
+    tables = [table & (numbers.random(table.shape) < density) for table in tables]
+    graph = LayeredGraph.from_layers(tables)
+    live = graph.live()
+    label = join_both_ways(live)[live.units(2)]
+    assert (same(label) == same(half[live.channel[live.units(2)]])).all()
+
+
 @pytest.mark.parametrize("count", [2, 6])
 def test_modules_that_are_chance_inside_are_those_planted(count: int) -> None:
     planted = [chance((20, 30, 30, 10), 4, seed) for seed in range(count)]

@@ -315,7 +315,7 @@ def test_a_run_on_live_parts_goes_on_to_the_same_bits(end, tmp_path):
     plain = search(compacting=True, **end)
     turns = len(plain.record)
 
-    for turn in range(3, turns, 9):
+    for turn in range(3, turns, max(9, turns // 6)):
 
         def crash(step, last=turn):
             if step.turn == last:
