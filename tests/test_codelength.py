@@ -75,9 +75,15 @@ def test_live_wirings_are_counted_by_inclusion_and_exclusion(
         for left in range(among)
     )
     expected = log2(prod(comb(among, k) for k in reads)) - log2(live)
-    found = liveness_bits(graph_of(among, reads))
+    # Parts of one unit each say all there is to know.
+    found = liveness_bits(graph_of(among, reads), np.arange(among + len(reads)))
     assert found == pytest.approx(expected, rel=0.06)
 
 
 def test_liveness_is_certain_where_one_reads_all() -> None:
-    assert liveness_bits(graph_of(5, [5, 2])) == 0
+    assert liveness_bits(graph_of(5, [5, 2]), np.zeros(7, int)) == 0
+
+
+def test_liveness_says_as_much_with_one_part_as_without() -> None:
+    graph, whole = graph_of(100, [62, 63]), np.zeros(102, int)
+    assert 0 <= liveness_bits(graph, whole) < liveness_bits(graph, np.arange(102)) / 2

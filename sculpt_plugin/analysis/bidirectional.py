@@ -146,7 +146,7 @@ def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
     paying = _divide(graph, np.zeros_like(role), _paying_separation)
     least = min(0.0, _excess_bits(graph, paying))
     few = graph.edge_count <= _FEW_EDGES
-    doubt = _BENEFIT_OF_DOUBT if few else -liveness_bits(graph)
+    doubt = _BENEFIT_OF_DOUBT if few else -liveness_bits(graph, part)
     if _excess_bits(graph, part) > least + doubt:
         exact = paying
     else:
@@ -155,6 +155,9 @@ def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
         return exact
     loose = sides_and_purposes(graph)
     if loose is None or wiring_bits(graph, exact) < wiring_bits(graph, loose):
+        return exact
+    saved = wiring_bits(graph, np.zeros_like(loose)) - wiring_bits(graph, loose)
+    if saved < liveness_bits(graph, loose):
         return exact
     # What holds exactly may be many small things, which pay by what each one reads.
     pays = _excess_bits(graph, exact) < min(0.0, _excess_bits(graph, loose))

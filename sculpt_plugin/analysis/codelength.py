@@ -41,47 +41,57 @@ def edge_bits_saved(
         >>> print(round(edge_bits_saved(source, target, layer, part), 3))
         5.17
     """
-    depth, part_count = int(layer.max()) + 1, int(part.max()) + 1
-    places = part * depth + layer
-    size = np.bincount(places, minlength=part_count * depth).reshape(-1, depth)
-    links = np.unique(part[target] * part_count + part[source])
-    reader, reads = np.divmod(links, part_count)
-    known = np.zeros((part_count, depth))
-    np.add.at(known, reader, size[reads])
+    size, _, _, known = _known(source, target, layer, part)
     unit, below, counts = _reads(source, target, layer)
     blind = log2_choices(size.sum(axis=0)[below], counts)
     return float((blind - log2_choices(known[part[unit], below], counts)).sum())
 
 
-def liveness_bits(graph: LayeredGraph) -> float:
-    """Tell how many bits of the edges say no more than that every unit is read.
+def liveness_bits(graph: LayeredGraph, part: Int[np.ndarray, " unit"]) -> float:
+    """Tell what it is worth, without the parts, to know that every unit is read.
 
     Of all ways in which the units could read as many units as they do, few may leave
     none unread. Among live units there are no others, so what is unlikely for this
-    reason alone is no sign of parts. The share of these ways is found as for the most
-    random wiring in which each unit reads as many as it does in the mean: for a few
-    units it is right to a bit or so, for many to a small part of itself.
+    reason alone is no sign of parts. Someone who knows the parts knows some of it from
+    them, and the rest is worth as much with them as without.
+
+    Without the parts this is found as for the most random wiring in which each unit
+    reads as many as it does in the mean: for a few units it is right to a bit or so,
+    for many to a small part of itself.
 
     Args:
         graph: A network in which every unit but the outputs is read.
+        part: The part of each unit, from 0.
 
     Returns:
         The bits, 0 or more.
 
     Example:
-        Of two outputs that read 62 and 63 of 100 units, chance would leave 14 unread.
+        Two outputs read 62 and 63 of 100 units; chance would leave 14 unread. Three
+        parts say which units the first reads, which the second, and which both.
 
         >>> reads = [(unit, 100) for unit in range(62)]
         >>> reads += [(unit, 101) for unit in range(37, 100)]
-        >>> print(round(liveness_bits(LayeredGraph.from_edges((100, 2), reads)), 1))
+        >>> graph = LayeredGraph.from_edges((100, 2), reads)
+        >>> part = np.array([0] * 37 + [1] * 25 + [2] * 38 + [3, 4])
+        >>> print(round(liveness_bits(graph, part), 1))
         34.8
     """
-    reads = _reads(graph.edge_sources, graph.adjacency.indices, graph.layer_of)
-    sizes = np.array(graph.sizes)
-    return sum(
-        _none_left_out_bits(size, reads[2][reads[1] == layer])
-        for layer, size in enumerate(sizes[:-1].tolist())
+    source, target, layer = graph.edge_sources, graph.adjacency.indices, graph.layer_of
+    unit, below, counts = _reads(source, target, layer)
+    without = sum(
+        _none_left_out_bits(size, counts[below == place])
+        for place, size in enumerate(graph.sizes[:-1])
     )
+    size, reader, read, known = _known(source, target, layer, part)
+    missed, unread = np.zeros_like(known), np.zeros_like(known)
+    with np.errstate(divide="ignore"):
+        chance = np.log1p(-counts / known[part[unit], below])
+    np.add.at(missed, (part[unit], below), chance)
+    np.add.at(unread, read, missed[reader])
+    some = (size > 0) & (np.arange(graph.depth) < graph.depth - 1)
+    with_parts = -(size[some] * np.log2(-np.expm1(unread[some]))).sum()
+    return max(0.0, float(without - with_parts))
 
 
 def _reads(
@@ -93,6 +103,26 @@ def _reads(
     depth = int(layer.max()) + 1
     choices, counts = np.unique(target * depth + layer[source], return_counts=True)
     return *np.divmod(choices, depth), counts
+
+
+def _known(
+    source: Int[np.ndarray, " edge"],
+    target: Int[np.ndarray, " edge"],
+    layer: Int[np.ndarray, " unit"],
+    part: Int[np.ndarray, " unit"],
+) -> tuple[np.ndarray, ...]:
+    """Count the units of each part in each layer, and of those that it reads.
+
+    Between the two: which part reads which.
+    """
+    depth, part_count = int(layer.max()) + 1, int(part.max()) + 1
+    places = part * depth + layer
+    size = np.bincount(places, minlength=part_count * depth).reshape(-1, depth)
+    links = np.unique(part[target] * part_count + part[source])
+    reader, read = np.divmod(links, part_count)
+    known = np.zeros((part_count, depth))
+    np.add.at(known, reader, size[read])
+    return size, reader, read, known
 
 
 def _none_left_out_bits(among: int, chosen: Int[np.ndarray, " choice"]) -> float:

@@ -160,6 +160,9 @@ class Sweep:
     def alike(self, seed: int) -> Sequence[Sequence[Run]]:
         """Give a seed's runs, those together that keep the same edges.
 
+        Args:
+            seed: Which start network.
+
         Returns:
             Groups of runs, the sparsest first, ties in the order of the grid.
         """
