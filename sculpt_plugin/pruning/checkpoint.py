@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sculpt_plugin import store
 from sculpt_plugin.claim import claim
 from sculpt_plugin.errors import CheckpointError
-from sculpt_plugin.pruning.masks import Masks
+from sculpt_plugin.pruning.masks import Masks, named_tensors
 from sculpt_plugin.pruning.record import Step
 
 FORMAT = "sculpt-checkpoint/1"
@@ -44,7 +44,9 @@ def capture(model: nn.Module, masks: Masks, turn: int) -> Snapshot:
         >>> bool(layer.weight != 0)
         True
     """
-    tensors = {name: tensor.detach().clone() for name, tensor in _tensors(model)}
+    tensors = {
+        name: tensor.detach().clone() for name, tensor in named_tensors(model).items()
+    }
     return Snapshot(turn, tensors, masks)
 
 
@@ -66,7 +68,7 @@ def restore(
 ) -> None:
     """Put a model's numbers and flags back as they were, and drop gradients."""
     with torch.no_grad():
-        for name, tensor in _tensors(model):
+        for name, tensor in named_tensors(model).items():
             tensor.copy_(snapshot.tensors[name])
     model.zero_grad(set_to_none=True)
     for module, training in zip(model.modules(), noted["training"], strict=True):
@@ -139,11 +141,6 @@ def note(folder: Path, step: Step) -> None:
         CheckpointError: The disk is full or gone; what was there before stays whole.
     """
     store.append_line(folder / RECORD, step.to_json())
-
-
-def _tensors(model: nn.Module) -> Sequence[tuple[str, Tensor]]:
-    """List parameters and buffers, those outside `state_dict` too."""
-    return [*model.named_parameters(), *model.named_buffers()]
 
 
 def _read_record(folder: Path) -> list[Step]:

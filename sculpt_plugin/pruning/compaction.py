@@ -18,7 +18,7 @@ from sculpt_plugin.coupling import (
 )
 from sculpt_plugin.errors import ModelError
 from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors, with_fractions
-from sculpt_plugin.pruning.masks import HoldMasks, Masks, apply
+from sculpt_plugin.pruning.masks import HoldMasks, Masks, apply, named_tensors
 from sculpt_plugin.randomness import seeded
 
 
@@ -140,10 +140,10 @@ def _prune(
     """
     values = {
         name: tensor.detach().clone()
-        for name, tensor in _named_tensors(small)
+        for name, tensor in named_tensors(small).items()
         if tensor.ndim == 1 and name not in kept
     }
-    for name, tensor in _named_tensors(small):
+    for name, tensor in named_tensors(small).items():
         if name in values:
             tensor.data = torch.arange(
                 len(tensor), dtype=torch.float64, device=tensor.device
@@ -153,17 +153,12 @@ def _prune(
         if gone:
             # Numbers of one group's units stay valid while other groups are cut.
             group.root.prune(gone, record_history=False)
-    for name, tensor in _named_tensors(small):
+    for name, tensor in named_tensors(small).items():
         if name in values:
             positions = tensor.detach().long()
             tensor.data = values[name][positions]
             if len(positions) < len(values[name]):
                 kept[name] = {0: positions.cpu()}
-
-
-def _named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
-    """List parameters and buffers."""
-    return [*model.named_parameters(), *model.named_buffers()]
 
 
 def _drop_hooks(model: nn.Module) -> None:

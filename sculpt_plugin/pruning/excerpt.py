@@ -17,7 +17,7 @@ from sculpt_plugin.pruning.compaction import (
     cut_out,
     tried,
 )
-from sculpt_plugin.pruning.masks import Masks
+from sculpt_plugin.pruning.masks import Masks, named_tensors
 from sculpt_plugin.randomness import seeded
 from sculpt_plugin.training.columns import ReadSome
 
@@ -44,12 +44,11 @@ class Excerpt:
         Parameters that were left out become zero. Nothing reads them, and so edges that
         no score holds are the first to go.
         """
-        named = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
+        named = named_tensors(whole)
         for name, _ in self.model.named_parameters():
             if name in self.positions:
                 named[name].data.zero_()
-        own = [*self.model.named_parameters(), *self.model.named_buffers()]
-        for name, value in own:
+        for name, value in named_tensors(self.model).items():
             target = named[name].data
             target[_mesh(target, self.positions.get(name, {}))] = value.detach()
 

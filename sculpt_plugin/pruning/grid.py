@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from sculpt_plugin.errors import DataError
-from sculpt_plugin.pruning.masks import Masks, apply
+from sculpt_plugin.pruning.masks import Masks, apply, named_tensors
 from sculpt_plugin.pruning.record import Step
 
 
@@ -166,7 +166,7 @@ class Sweep:
         Returns:
             Groups of runs, the sparsest first, ties in the order of the grid.
         """
-        named = _named_tensors(self._build(seed))
+        named = named_tensors(self._build(seed))
         # Biases may be masked differently where the edges are the same.
         is_edge = [
             torch.full((tensor.numel(),), name in self._weights)
@@ -181,7 +181,7 @@ class Sweep:
     def model(self, run: Run) -> nn.Module:
         """Build the sparse network that a run ended with."""
         model = self._build(run.seed)
-        named = _named_tensors(model)
+        named = named_tensors(model)
         with torch.no_grad():
             for name, values in _parts(run.network.values, named).items():
                 named[name].copy_(values)
@@ -190,13 +190,8 @@ class Sweep:
 
     def masks(self, run: Run) -> Masks:
         """Give what a run keeps, by parameter name."""
-        parts = _parts(run.network.keep, _named_tensors(self._build(run.seed)))
+        parts = _parts(run.network.keep, named_tensors(self._build(run.seed)))
         return Masks({name: parts[name] for name in self._masked}, self._weights)
-
-
-def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Give what a network holds, in its order: parameters, then buffers."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
 def _parts(

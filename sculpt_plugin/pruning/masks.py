@@ -221,3 +221,8 @@ def _pairs(model: nn.Module, masks: Masks) -> list[tuple[str, Tensor]]:
     return [
         (name, gone.to(parameters[name].device)) for name, gone in masks.gone.items()
     ]
+
+
+def named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Give all that a model holds: parameters, then buffers, also those not saved."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}

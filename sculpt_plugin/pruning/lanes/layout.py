@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling, UnitGroup
 from sculpt_plugin.errors import LaneError
+from sculpt_plugin.pruning.masks import named_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +105,7 @@ def cut(
 def lay_out(model: nn.Module, coupling: Coupling) -> Layout:
     """Lay a model's parameters out in a row, and behind them its buffers."""
     slices = Layout((), coupling.prunable, torch.empty(0, dtype=torch.bool)).unit_slices
-    named = [*model.named_parameters(), *model.named_buffers()]
-    shapes = {name: tuple(tensor.shape) for name, tensor in named}
+    shapes = {name: tuple(x.shape) for name, x in named_tensors(model).items()}
     units: dict[tuple[str, int], Tensor] = {}
     for group, place in zip(coupling.prunable, slices, strict=True):
         for member in (*group.makes, *group.reads):
