@@ -154,10 +154,11 @@ def _join_distinct(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
     if graph.unit_count <= _FEW_UNITS:
         return exact
     loose = sides_and_purposes(graph)
-    if loose is None or wiring_bits(graph, exact) < wiring_bits(graph, loose):
+    if loose is None:
         return exact
-    saved = wiring_bits(graph, np.zeros_like(loose)) - wiring_bits(graph, loose)
-    if saved < liveness_bits(graph, loose):
+    bits = wiring_bits(graph, loose)
+    saved = wiring_bits(graph, np.zeros_like(loose)) - bits
+    if wiring_bits(graph, exact) < bits or saved < liveness_bits(graph, loose):
         return exact
     # What holds exactly may be many small things, which pay by what each one reads.
     pays = _excess_bits(graph, exact) < min(0.0, _excess_bits(graph, loose))

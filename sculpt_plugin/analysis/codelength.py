@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
-from scipy.optimize import minimize
 from scipy.special import expit, gammaln, logit
 
 from sculpt_plugin.analysis.graph import LayeredGraph
@@ -134,6 +133,9 @@ def _none_left_out_bits(among: int, chosen: Int[np.ndarray, " choice"]) -> float
     """
     if not len(chosen) or (chosen == among).any():
         return 0.0
+    # It takes long to load, and small networks do without.
+    from scipy.optimize import minimize
+
     count, times = np.unique(chosen, return_counts=True)
 
     def nats(odds: Float[np.ndarray, " kind"]) -> tuple[float, np.ndarray]:
