@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sculpt_plugin.pruning.lanes import tape
 from sculpt_plugin.pruning.lanes.alone import row_of
 from sculpt_plugin.pruning.lanes.program import program
+from sculpt_plugin.pruning.lanes.refilling import refill
 from sculpt_plugin.pruning.lanes.tape import repeated, repeats
 from sculpt_plugin.pruning.lanes.training import train_lanes
 
@@ -172,7 +173,40 @@ def test_what_nobody_uses_is_left_out():
     made, done = tape._record(step)
 
     assert done is not None
-    assert [str(x.func) for x in done] == [
+    assert [str(x.call.func) for x in done] == [
         "aten.exp.default", "aten.sin.default", "aten.add.Tensor",
     ]  # fmt: skip
-    assert [str(x.func) for x in tape._needed(done, made)] == ["aten.add.Tensor"]
+    (needed,) = tape._needed(done, made)
+    assert str(needed.call.func) == "aten.add.Tensor"
+
+
+def test_what_follows_from_fixed_tensors_alone_is_done_once(monkeypatch):
+    x, fixed, played = torch.randn(3), torch.randn(3), []
+    monkeypatch.setattr(
+        tape, "refill", lambda call: played.append(str(call.func)) or refill(call)
+    )
+
+    def step():
+        grown = fixed.exp()
+        counted = torch.zeros(3).add_(2)
+        return (x * grown.sin() + counted,)
+
+    again = repeated(step, fixed=(fixed,))
+    again()
+    x.normal_()
+
+    assert torch.equal(again()[0], step()[0])
+    # What is changed in place would not be what it was.
+    assert played == [
+        "aten.zeros.default", "aten.add_.Tensor", "aten.mul.Tensor", "aten.add.Tensor",
+    ]  # fmt: skip
+
+
+def test_result_that_follows_from_fixed_tensors_may_be_changed_by_who_gets_it():
+    fixed = torch.randn(3)
+    again = repeated(lambda: (fixed.exp(),), fixed=(fixed,))
+
+    for _ in range(3):
+        (found,) = again()
+        assert torch.equal(found, fixed.exp())
+        found.zero_()

@@ -69,16 +69,13 @@ def next_attempt(
         >>> next_attempt(plan, [dense], edges_gone=0)
         Attempt(stage='units', gone=2, spared=0)
     """
-    tried: dict[StageName, list[Step]] = {stage: [] for stage in _STAGES}
-    for step in record:
-        tried[step.stage].append(step)
-    if not tried["dense"]:
+    if not record:
         return Attempt("dense", 0)
-    if plan.units is not None and not tried["retrain"]:
-        attempts = [(step.removed, step.accepted) for step in tried["units"]]
+    retrain = next((step for step in record if step.stage == "retrain"), None)
+    if plan.units is not None and retrain is None:
         count = next_count(
             plan.units,
-            attempts,
+            _counts(record, "units"),
             total=plan.unit_total,
             limit=plan.unit_limit,
             finest=plan.finest,
@@ -89,10 +86,10 @@ def next_attempt(
             return Attempt("retrain", edges_gone)
     if plan.edges is None:
         return None
-    if tried["edges"] and record[-1].stage == "retrain":
+    attempts = _counts(record, "edges")
+    if attempts and record[-1].stage == "retrain":
         return None
-    start = tried["retrain"][0].removed if tried["retrain"] else 0
-    attempts = [(step.removed, step.accepted) for step in tried["edges"]]
+    start = retrain.removed if retrain else 0
     count = next_count(
         plan.edges,
         attempts,
@@ -109,6 +106,11 @@ def next_attempt(
     one = _one_edge(attempts, total=plan.edge_total, start=start, limit=limit)
     # A large edge that went last leaves more to learn than one turn may teach.
     return one or Attempt("retrain", edges_gone)
+
+
+def _counts(record: Sequence[Step], stage: StageName) -> list[tuple[int, bool]]:
+    """Give each count that was tried in a stage, and whether it held."""
+    return [(step.removed, step.accepted) for step in record if step.stage == stage]
 
 
 def _one_edge(
@@ -131,6 +133,3 @@ def _one_edge(
     if accepted >= limit or in_vain == total - accepted:
         return None
     return Attempt("edges", accepted + 1, spared)
-
-
-_STAGES: tuple[StageName, ...] = ("dense", "units", "retrain", "edges")

@@ -1,43 +1,20 @@
-"""One operation that was done, and how it is done again in the memory it filled."""
+"""How an operation that was done is done again in the memory it filled."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-
-class Operation(NamedTuple):
-    """One operation that was done, other than a view.
-
-    Attributes:
-        func: What was called.
-        args: What it was called with.
-        kwargs: What it was called with by name.
-        made: The tensors that came of it.
-        reads: The memory it was called with.
-        fills: The memory that came of it.
-    """
-
-    func: Any
-    args: Sequence[Any]
-    kwargs: dict[str, Any]
-    made: list[Tensor]
-    reads: list[int]
-    fills: list[int]
-
-    @property
-    def changes(self) -> bool:
-        """Whether it changes what it is called with."""
-        return self.func._schema.is_mutable
+from sculpt_plugin.pruning.lanes.operations import Call, tensors
 
 
-def refill(done: Operation) -> Callable[[], Any]:
+def refill(call: Call) -> Callable[[], Any]:
     """Give a call that does an operation again, in the memory it filled.
 
     Args:
-        done: The operation, and the tensors it was called with and made.
+        call: What the operation was called with, and what it made.
 
     Returns:
         A call of the same kernel; it wants no gradients to be noted.
@@ -45,13 +22,13 @@ def refill(done: Operation) -> Callable[[], Any]:
     Example:
         >>> x = torch.ones(2)
         >>> made = x * 2
-        >>> done = Operation(_aten.mul.Tensor, (x, 2), {}, [made], [], [])
-        >>> _ = x.add_(1), refill(done)()
+        >>> again = refill(Call(_aten.mul.Tensor, (x, 2), {}, [made]))
+        >>> _ = x.add_(1), again()
         >>> made
         tensor([4., 4.])
     """
-    func, args, kwargs, made = done[:4]
-    if done.changes:
+    func, args, kwargs, made = call
+    if call.changes:
         return partial(func, *args, **kwargs)
     # What vmap makes of a bias is multiplied by one.
     if func in _COPIES or (func is _aten.mul.Scalar and args[1] == 1):
@@ -63,7 +40,7 @@ def refill(done: Operation) -> Callable[[], Any]:
         return partial(own, *args, *more, **kwargs, out=made[0])
     filling, places = _filling(func)
     if filling is None or len(places) != len(made):
-        return partial(_compute_and_copy, done)
+        return partial(_compute_and_copy, call)
     known = {argument.name for argument in filling._schema.arguments}
     kwargs = {name: value for name, value in kwargs.items() if name in known}
     return partial(filling, *args, **kwargs, **dict(zip(places, made, strict=True)))
@@ -107,10 +84,10 @@ def _add_a_row(row: Tensor, rows: Tensor, *, out: Tensor) -> Callable[[], Any]:
     return again
 
 
-def _compute_and_copy(done: Operation) -> None:
+def _compute_and_copy(call: Call) -> None:
     """Do an operation again where it has no way to fill memory that is given."""
-    new = tensors(done.func(*done.args, **done.kwargs))
-    for x, value in zip(done.made, new, strict=True):
+    new = tensors(call.func(*call.args, **call.kwargs))
+    for x, value in zip(call.made, new, strict=True):
         x.copy_(value)
 
 
@@ -131,17 +108,6 @@ def _arguments(func: Any) -> list[tuple[str, str]]:
     decided = ("dtype", "layout", "device", "pin_memory")
     arguments = [(x.name, str(x.type)) for x in func._schema.arguments]
     return [argument for argument in arguments if argument[0] not in decided]
-
-
-def tensors(tree: Any) -> list[Tensor]:
-    """Give the tensors among arguments or results."""
-    if isinstance(tree, Tensor):
-        return [tree]
-    if isinstance(tree, dict):
-        tree = tree.values()
-    elif not isinstance(tree, list | tuple):
-        return []
-    return [found for item in tree for found in tensors(item)]
 
 
 _aten = torch.ops.aten

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sculpt_plugin.pruning.lanes.refilling import Operation, refill, tensors
+from sculpt_plugin.pruning.lanes.operations import (
+    Call,
+    Operation,
+    memory_of,
+    operation,
+    tensors,
+)
+from sculpt_plugin.pruning.lanes.refilling import refill
+from sculpt_plugin.pruning.lanes.reusing import reusing
 
 Step = Callable[[], tuple[Tensor, ...]]
 """Reads tensors that stay in the same memory, and makes others."""
@@ -34,12 +42,12 @@ def repeats(step: Callable[[], Any]) -> bool:
     if some is None or others is None or len(some) != len(others):
         return False
     return all(
-        one.func is two.func and _same((one.args, one.kwargs), (two.args, two.kwargs))
+        one.call.func is two.call.func and _same(one.call[1:3], two.call[1:3])
         for one, two in zip(some, others, strict=True)
     )
 
 
-def repeated(step: Step) -> Step:
+def repeated(step: Step, *, fixed: Sequence[Tensor] = ()) -> Step:
     """Give a step that costs less from its second time on.
 
     Then only the operations that compute are done, by the same kernels and in the
@@ -48,6 +56,8 @@ def repeated(step: Step) -> Step:
 
     Args:
         step: A step that `repeats`.
+        fixed: What of it that the step reads never changes; what follows from it alone
+            is done once.
 
     Returns:
         A step that makes the same to the last bit, each time in the same memory.
@@ -71,8 +81,9 @@ def repeated(step: Step) -> Step:
         if done is None:
             again = step
         else:
-            made = tuple(x.detach() for x in made)
-            again = partial(_play, [refill(x) for x in _needed(done, made)], made)
+            done = _needed(_changing(done, fixed, made), made)
+            done, filled = reusing(done, [x.detach() for x in made])
+            again = partial(_play, [refill(x) for x in done], tuple(filled))
         return made
 
     return run
@@ -118,40 +129,49 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if self.done is not None and not func.is_view:
-            self._note(func, args, kwargs or {}, result)
+            self._note(Call(func, args, kwargs or {}, tensors(result)))
         return result
 
-    def _note(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        """Note an operation, or give up."""
-        made = tensors(result)
-        reads = [_memory(x) for x in tensors((args, kwargs))]
-        fills = [_memory(x) for x in made]
-        operation = Operation(func, args, kwargs, made, reads, fills)
-        old = sum(memory in reads for memory in fills)
-        if made and old == len(made) and not operation.changes:
+    def _note(self, call: Call) -> None:
+        """Note a call, or give up."""
+        found = operation(call)
+        old = sum(memory in found.reads for memory in found.fills)
+        if call.made and old == len(call.made) and not found.changes:
             return  # A view, whatever it is called.
-        self._filled += sum(x.nbytes for x in made)
-        mixed = old and not operation.changes
-        if self._filled > _MUCH or mixed or not _UNSTEADY.isdisjoint(func.tags):
+        self._filled += sum(x.nbytes for x in call.made)
+        mixed = old and not found.changes
+        if self._filled > _MUCH or mixed or not _UNSTEADY.isdisjoint(call.func.tags):
             self.done = None
         elif self.done is not None:
-            self.done.append(operation)
+            self.done.append(found)
+
+
+def _changing(
+    done: Sequence[Operation], fixed: Sequence[Tensor], made: Sequence[Tensor]
+) -> list[Operation]:
+    """Leave out the operations that make the same each time."""
+    # Who is given what is made may change it.
+    changed = {memory_of(x) for x in made}
+    changed.update(memory for x in done if x.changes for memory in x.reads)
+    same = {memory_of(x) for x in fixed} - changed
+    found = []
+    for one in done:
+        if one.reads <= same and changed.isdisjoint(one.fills):
+            same.update(one.fills)
+        else:
+            found.append(one)
+    return found
 
 
 def _needed(done: Sequence[Operation], made: Sequence[Tensor]) -> list[Operation]:
     """Leave out the operations that make nothing that is used."""
-    used = {_memory(x) for x in made}
+    used = {memory_of(x) for x in made}
     found = []
-    for operation in reversed(done):
-        if operation.changes or not used.isdisjoint(operation.fills):
-            used.update(operation.reads)
-            found.append(operation)
+    for one in reversed(done):
+        if one.changes or not used.isdisjoint(one.fills):
+            used.update(one.reads)
+            found.append(one)
     return found[::-1]
-
-
-def _memory(x: Tensor) -> int:
-    """Name the memory of a tensor, for as long as the tensor is there."""
-    return x.untyped_storage()._cdata
 
 
 def _same(some: Any, others: Any) -> bool:

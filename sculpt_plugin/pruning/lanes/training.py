@@ -153,6 +153,7 @@ class _Lanes:
         self.best = best
         self._program, self._shapes = program, shapes
         self._values, self._held, self._moments = values, held, moments
+        self._flat, self._bits = values.view(-1), values.view(held.dtype)
         self._leaf = values.detach().requires_grad_()
         self._each = torch.ones_like(best.score)
         self._losses = _losses(program, shapes)
@@ -206,13 +207,13 @@ class _Lanes:
             signs = self._moments.spare.view_as(self._values)
             gradient.addcmul_(torch.sign(self._values, out=signs), self._pull)
         step_adam(
-            FlatParameters(self._values.view(-1), gradient.reshape(-1)),
+            FlatParameters(self._flat, gradient.reshape(-1)),
             self._moments,
             step=step,
             learning_rate=recipe.rate(step, steps),
             weight_decay=recipe.weight_decay,
         )
-        self._values.view(self._held.dtype).bitwise_and_(self._held)
+        self._bits.bitwise_and_(self._held)
 
     def look(self, enough: float | None) -> None:
         """Take over the lanes for which this epoch is the best so far."""
@@ -220,7 +221,9 @@ class _Lanes:
 
     def _again(self, step: Step) -> Step:
         """Let a step be repeated, if it can be."""
-        return repeated(step) if self._program.steady else step
+        recipe = self._program.recipe
+        fixed = (self._each, recipe.inputs, recipe.targets, *recipe.checked_on)
+        return repeated(step, fixed=fixed) if self._program.steady else step
 
 
 # No methods: steps that know their lanes would keep each other's memory.

@@ -1,0 +1,81 @@
+"""What an operation was called with, what it made, and in which memory."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Call(NamedTuple):
+    """One call of an operation.
+
+    Attributes:
+        func: What was called.
+        args: What it was called with.
+        kwargs: What it was called with by name.
+        made: The tensors that came of it.
+    """
+
+    func: Any
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    made: list[Tensor]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes what it is called with."""
+        return self.func._schema.is_mutable
+
+
+class Operation(NamedTuple):
+    """One operation that was done, other than a view.
+
+    Attributes:
+        call: The call.
+        reads: The memory it was called with.
+        fills: The memory that came of it, for each tensor in turn.
+        changes: Whether it changes what it is called with.
+    """
+
+    call: Call
+    reads: set[int]
+    fills: list[int]
+    changes: bool
+
+
+def operation(call: Call) -> Operation:
+    """Note which memory a call reads and fills."""
+    reads = {memory_of(x) for x in [*tensors(call.args), *tensors(call.kwargs)]}
+    return Operation(call, reads, [memory_of(x) for x in call.made], call.changes)
+
+
+def tensors(tree: Any) -> list[Tensor]:
+    """Give the tensors among arguments or results.
+
+    Example:
+        >>> tensors([torch.ones(1), 2, {"more": [torch.zeros(1)]}])
+        [tensor([1.]), tensor([0.])]
+    """
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, list | tuple):
+        tree = (tree,)
+    found = []
+    for item in tree:
+        if type(item) in _PLAIN:
+            continue
+        if isinstance(item, Tensor):
+            found.append(item)
+        elif isinstance(item, list | tuple | dict):
+            found += tensors(item)
+    return found
+
+
+def memory_of(x: Tensor) -> int:
+    """Name the memory of a tensor, for as long as the tensor is there."""
+    return x.untyped_storage()._cdata
+
+
+_PLAIN = {int, float, bool, str, type(None), torch.dtype, torch.device}
+"""What most arguments are; to find out that they are no tensors takes long."""
