@@ -58,8 +58,8 @@ def sweep(
     }
     found = boolean.get(task)
     folder = out or Path(f"sculpt-sweep-{found.name}")
-    # Truth tables are too small to share among threads.
-    torch.set_num_threads(1)
+    # Truth tables are too small to share among more; with `jobs` each has one.
+    torch.set_num_threads(min(2, torch.get_num_threads()))
     console = console_for(json=json, quiet=quiet)
     with resumable(folder), sweep_progress(console) as watch:
         finished = sweep_task(

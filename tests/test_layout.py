@@ -117,9 +117,8 @@ def test_only_coupling_reads_torch_prunings_internals(name):
 
 
 def loaded_after(statement: str) -> set[str]:
-    """The top-level packages that a fresh Python has loaded after a statement."""
-    code = f"{statement}; import sys; print(*{{m.split('.')[0] for m in sys.modules}})"
-    command = [sys.executable, "-c", code]
+    """The modules that a fresh Python has loaded after a statement."""
+    command = [sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)"]
     return set(subprocess.check_output(command, text=True).split())
 
 
@@ -131,6 +130,24 @@ def test_importing_the_package_loads_neither_torch_nor_pictures_nor_rich():
 def test_using_both_halves_loads_neither_pictures_nor_rich():
     loaded = loaded_after("from sculpt_plugin import analyze, plot, sculpt, tasks")
     assert not loaded & {"matplotlib", "rich", "typer"}
+
+
+def test_no_search_waits_for_torchs_compiler():
+    # It takes seconds, and some of torch's functions import it, or sympy for it.
+    loaded = loaded_after("""
+import torch
+from sculpt_plugin import EdgeSensitivity, sculpt, sweep, tasks
+
+task = tasks.get("4,1,4")
+build, recipe = tasks.StartNetworks(task, (6,)), tasks.learning(task, hidden=(6,))
+sculpt(build(0), recipe.inputs, train=recipe.train, evaluate=recipe.evaluate,
+       batches=recipe.batches, loss=recipe.loss, min_score=0.0, units=0.5, edges=0.5)
+sweep(build, recipe, seeds=(0,), unit_steps=(0.5,), edge_steps=(0.5,), min_score=0.0)
+batches = [(torch.randn(3, 1, 4), torch.randn(3, 2, 3))]
+loss = torch.nn.functional.mse_loss
+EdgeSensitivity().measure(torch.nn.Conv1d(1, 2, 2), batches, loss)
+""")
+    assert not loaded & {"torch._dynamo", "sympy"}
 
 
 def test_the_check_for_loaded_packages_can_fail():

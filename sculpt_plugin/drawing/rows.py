@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import optimize
 
 _SWEEPS = 24
 
@@ -101,7 +100,10 @@ def _stand(
     """Stand blocks side by side in their order, as near to their wishes as can be."""
     apart = reach[:-1, 1] + reach[1:, 0]
     offset = np.concatenate([[0.0], np.cumsum(apart)])
-    free = optimize.isotonic_regression(wish - offset).x
+    # Whoever draws nothing does not wait for it.
+    from scipy.optimize import isotonic_regression
+
+    free = isotonic_regression(wish - offset).x
     left = reach[0, 0]
     right = max(width - reach[-1, 1] - offset[-1], left)
     return np.clip(free, left, right) + offset

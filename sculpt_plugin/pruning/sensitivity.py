@@ -255,14 +255,18 @@ def sizes_of_gradients(
             [(y * d).sum() for y, d in zip(outputs, deltas, strict=True)]
         ).sum()
 
-    each = torch.func.vmap(torch.func.grad(product), in_dims=(None, 0, 0))
+    products = torch.func.vmap(product)
     total = torch.zeros_like(weight)
     at_once = max(1, _ENTRIES_AT_ONCE // weight.numel())
     for start in range(0, count, at_once):
         part = slice(start, min(start + at_once, count))
-        of_each = each(
-            weight, _by_sample(inputs, count, part), _by_sample(gradients, count, part)
-        )
+        samples = _by_sample(inputs, count, part)
+        deltas = _by_sample(gradients, count, part)
+        # Not torch.func.grad, which imports torch's compiler, and that takes seconds.
+        with torch.enable_grad():
+            weights = weight.expand(len(samples[0]), *weight.shape).requires_grad_()
+            found = products(weights, samples, deltas).sum()
+            (of_each,) = torch.autograd.grad(found, weights)
         total += size(of_each).sum(0)
     return total
 

@@ -64,11 +64,13 @@ def mlp(
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         try:
-            linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")
+            linear = nn.Linear(before, after, device="meta")
+            # `to_empty` would do, but the first time it imports torch's compiler.
+            linear.weight = nn.Parameter(torch.empty(after, before))
+            linear.bias = nn.Parameter(torch.zeros(after))
         except (RuntimeError, TypeError, MemoryError) as error:
             raise _too_wide(hidden) from error
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
-        nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

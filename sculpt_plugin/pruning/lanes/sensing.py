@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import grad, vmap
+from torch.func import vmap
 
 from sculpt_plugin.coupling import layer_of
 from sculpt_plugin.errors import LaneError
@@ -35,7 +35,6 @@ def unit_scores(
     recipe = program.recipe
     inputs, targets = recipe.checked_on
     program.shell.eval()
-    gates = rows.new_ones(len(inputs), layout.unit_count)
 
     def loss(gates: Tensor, row: Tensor) -> Tensor:
         with _gated(program.shell, layout, gates):
@@ -44,7 +43,11 @@ def unit_scores(
                 * program.scale
             )
 
-    effects = vmap(grad(loss), in_dims=(None, 0))(gates, rows)
+    # Not torch.func.grad, which imports torch's compiler, and that takes seconds.
+    gates = rows.new_ones(len(rows), len(inputs), layout.unit_count)
+    with torch.enable_grad():
+        losses = vmap(loss)(gates.requires_grad_(), rows.detach())
+        (effects,) = torch.autograd.grad(losses.sum(), gates)
     program.shell.train()
     return effects.to(torch.float64).abs().mean(1)
 

@@ -155,7 +155,6 @@ class _Lanes:
         self._values, self._held, self._moments = values, held, moments
         self._flat, self._bits = values.view(-1), values.view(held.dtype)
         self._leaf = values.detach().requires_grad_()
-        self._each = torch.ones_like(best.score)
         self._losses = _losses(program, shapes)
         self._learners: dict[torch.Size, Step] = {}
         looks = vmap(_look(program, shapes))
@@ -200,7 +199,7 @@ class _Lanes:
         recipe, size = self._program.recipe, batch.inputs.shape
         if size not in self._learners:
             losses = vmap(self._losses, in_dims=(0, *batch.axes))
-            learn = partial(_gradient, losses, self._leaf, batch, self._each)
+            learn = partial(_gradient, losses, self._leaf, batch)
             self._learners[size] = self._again(learn)
         (gradient,) = self._learners[size]()
         if recipe.l1_decay:
@@ -222,18 +221,18 @@ class _Lanes:
     def _again(self, step: Step) -> Step:
         """Let a step be repeated, if it can be."""
         recipe = self._program.recipe
-        fixed = (self._each, recipe.inputs, recipe.targets, *recipe.checked_on)
+        fixed = (recipe.inputs, recipe.targets, *recipe.checked_on)
         return repeated(step, fixed=fixed) if self._program.steady else step
 
 
 # No methods: steps that know their lanes would keep each other's memory.
 def _gradient(
-    losses: Callable[..., Tensor], leaf: Tensor, batch: Batch, each: Tensor
+    losses: Callable[..., Tensor], leaf: Tensor, batch: Batch
 ) -> tuple[Tensor, ...]:
     """Give the gradient of each lane's loss."""
     with torch.enable_grad():
         found = losses(leaf, batch.inputs, batch.targets)
-        return torch.autograd.grad(found, leaf, each)
+        return torch.autograd.grad(found.sum(), leaf)
 
 
 def _seen(
