@@ -72,9 +72,7 @@ class _Homes:
         """Give arguments or results, those that have a new home in their new place."""
         if isinstance(tree, Tensor):
             home = self._homes.get(memory_of(tree))
-            if home is None:
-                return tree
-            return home.as_strided(tree.shape, tree.stride(), tree.storage_offset())
+            return tree if home is None else _in_place_of(tree, home)
         if isinstance(tree, dict):
             return {name: self.moved(x) for name, x in tree.items()}
         if isinstance(tree, list | tuple):
@@ -112,6 +110,17 @@ class _Homes:
             and (home.dtype, home.device) == (x.dtype, x.device)
         ]
         return self._free.pop(-min(fits)[1]) if fits else x.new_empty(need)
+
+
+def _in_place_of(x: Tensor, home: Tensor) -> Tensor:
+    """Give a tensor that lies in other memory as one does in its own."""
+    if home.dtype != x.dtype:
+        home = home.view(x.dtype)
+    found = home.as_strided(x.shape, x.stride(), x.storage_offset())
+    # Numbers that are negated, or conjugated, when they are read.
+    if x.is_neg():
+        found = torch.ops.aten._neg_view(found)
+    return found.conj() if x.is_conj() else found
 
 
 def _lie_alike(x: Tensor, y: Tensor) -> bool:
