@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sculpt_plugin import html, plot, store
+from sculpt_plugin import plot, store
 from sculpt_plugin.analysis.modules import Method
 from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import TaskError, ThresholdError
-from sculpt_plugin.pruning.keeping import save_compacted, save_masks, save_model
+from sculpt_plugin.pruning.keeping import save_compacted
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
 from sculpt_plugin.report import Report, analyze
+from sculpt_plugin.result_folder import write_result
 from sculpt_plugin.tasks import Task, learning, mlp
 from sculpt_plugin.tasks.mlp import checked_widths
 
@@ -186,30 +187,17 @@ def write(folder: Path, sculpture: Sculpture, report: Report) -> dict[str, str]:
     Raises:
         CheckpointError: The folder cannot be written.
     """
-    save_model(folder / "model.safetensors", sculpture.model)
-    save_masks(folder / "masks.safetensors", sculpture.masks)
+    title = folder.resolve().name
+    found = write_result(folder, sculpture.model, sculpture.masks, report, title=title)
     compacted = sculpture.compact()
     save_compacted(folder / "compact.safetensors", compacted, sculpture.model)
     record = "".join(step.to_json() + "\n" for step in sculpture.record)
     store.write_bytes(folder / "record.jsonl", record.encode())
-    store.write_bytes(folder / "report.json", (report.to_json() + "\n").encode())
-    threshold = sculpture.min_score
-    pictures = {
-        "layers.png": plot.layered(report.graph, report.hierarchy),
-        "hierarchy.png": plot.hierarchy(report.hierarchy),
-        "curve.png": plot.curve(sculpture.record, threshold=threshold),
-    }
-    for name, axes in pictures.items():
-        plot.save(axes, folder / name)
-    html.write(report, folder / "report.html", title=folder.resolve().name)
+    curve = plot.curve(sculpture.record, threshold=sculpture.min_score)
+    plot.save(curve, folder / "curve.png")
     return {
-        "report.html": "modules and hierarchy, to explore in a browser",
-        "report.json": "modules and hierarchy, for programs",
-        "layers.png": "the network, a box round each module",
-        "hierarchy.png": "which module feeds which",
+        **found,
         "curve.png": "score and density, turn by turn",
         "record.jsonl": "every decision of the search",
-        "model.safetensors": "the sparse network",
-        "compact.safetensors": "the same, cut to its live units",
-        "masks.safetensors": "what is kept of the original",
+        "compact.safetensors": "the same network, cut to its live units",
     }

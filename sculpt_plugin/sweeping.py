@@ -16,9 +16,9 @@ from sculpt_plugin.analysis.consensus import Consensus, consensus
 from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import ThresholdError
 from sculpt_plugin.pruning.grid import Progress, Run, Sweep
-from sculpt_plugin.pruning.keeping import save_masks, save_model
 from sculpt_plugin.pruning.sweep import sweep
 from sculpt_plugin.report import Report, analyze
+from sculpt_plugin.result_folder import write_result
 from sculpt_plugin.tasks import StartNetworks, Task, learning
 from sculpt_plugin.tasks.mlp import checked_widths
 
@@ -274,9 +274,7 @@ def _explained(
         "grid.png": "what each run kept",
         "comodules.png": "how often two inputs, or two outputs, share a module",
         **{
-            folder_of(
-                seed
-            ): f"the typical network of seed {seed}, its modules, pictures"
+            folder_of(seed): f"typical network of seed {seed}: report.html and files"
             for seed in reports
         },
     }
@@ -297,12 +295,9 @@ def _write(folder: Path, finished: SweepFinished) -> None:
     for seed, report in finished.reports.items():
         run, inside = finished.typical[seed], folder / folder_of(seed)
         store.make_folder(inside)
-        save_model(inside / "model.safetensors", finished.sweep.model(run))
-        save_masks(inside / "masks.safetensors", finished.sweep.masks(run))
-        store.write_bytes(inside / "report.json", (report.to_json() + "\n").encode())
-        layers = plot.layered(report.graph, report.hierarchy)
-        plot.save(layers, inside / "layers.png")
-        plot.save(plot.hierarchy(report.hierarchy), inside / "hierarchy.png")
+        model, masks = finished.sweep.model(run), finished.sweep.masks(run)
+        title = f"{finished.settings['task']}, seed {seed}"
+        write_result(inside, model, masks, report, title=title)
 
 
 def _told(run: Run) -> dict[str, Any]:

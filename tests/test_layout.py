@@ -39,7 +39,9 @@ ALLOWED = {
     "export": GROUND | {"analysis", "exporting", "pruning", "report"},
     "interactive": {"errors", "analysis", "covered", "drawing", "exporting"},
     "html": GROUND | {"export", "exporting", "interactive", "report"},
-    "running": GROUND | {"analysis", "html", "tasks", "pruning", "plot", "report"},
+    "result_folder": {"html", "plot", "pruning", "report", "store"},
+    "running": GROUND
+    | {"analysis", "tasks", "pruning", "plot", "report", "result_folder"},
     "running_digits": GROUND
     | {"plot", "pruning", "report", "running", "tasks", "training"},
     "reproducing": GROUND
@@ -47,7 +49,8 @@ ALLOWED = {
     "vision": GROUND,
     "handover": set(),
     "lightning": GROUND | {"handover", "pruning", "vision"},
-    "sweeping": GROUND | {"analysis", "drawing", "tasks", "pruning", "plot", "report"},
+    "sweeping": GROUND
+    | {"analysis", "drawing", "tasks", "pruning", "plot", "report", "result_folder"},
 }
 FACE = {
     "__init__",

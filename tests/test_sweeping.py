@@ -51,7 +51,9 @@ def test_the_folder_has_all_runs_a_picture_and_a_folder_for_each_seed(
     }
     for seed in ("seed-0", "seed-3"):
         files = {path.name for path in (out / seed).iterdir()}
-        assert files == {*inside, "report.json"}
+        assert files == {*inside, "report.json", "report.html"}
+        page = (out / seed / "report.html").read_text()
+        assert "networks; they agree on the inputs by" in page
     pictures = {"grid.png", "comodules.png"}
     assert set(finished.files) == {"sweep.json", *pictures, "seed-0", "seed-3"}
 
