@@ -274,7 +274,7 @@ def _explained(
         "grid.png": "what each run kept",
         "comodules.png": "how often two inputs, or two outputs, share a module",
         **{
-            folder_of(seed): f"typical network of seed {seed}: report.html and files"
+            folder_of(seed): f"typical network of seed {seed}, with its report.html"
             for seed in reports
         },
     }
