@@ -58,6 +58,7 @@ def test_outputs_of_the_reuse_family_alternate():
     ("name", "message"),
     [
         ("[4,2,5]", r"got '\[4,2,5\]': did you mean 4,2,4 or"),
+        ("4" * 10_000, r"^.{1,100}$"),
         ("digits", "got 'digits': `sculpt tasks` lists"),
     ],
 )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sculpt_plugin import store
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.coupling import Coupling, couple
 from sculpt_plugin.errors import (
     DataError,
@@ -148,11 +148,11 @@ def sweep(
     folder = None if checkpoint is None else Path(checkpoint)
     with ExitStack() as stack:
         if folder is not None:
-            store.make_folder(folder)
-            stack.enter_context(store.locked(folder))
             settings = _settings(grid, recipe, models, lanes, jobs)
             reached = [_part_name(number) for number in range(len(parts))]
-            claim(folder, _SETTINGS, settings, reached=reached, kind="a sweep's")
+            stack.enter_context(
+                claimed(folder, _SETTINGS, settings, reached=reached, kind="a sweep's")
+            )
         work = partial(_walk_part, build, recipe, lanes)
         runs = _all_runs(work, parts, jobs, folder, on_progress)
     order = {key: place for place, key in enumerate(grid.keys)}

@@ -1,5 +1,6 @@
 """The Boolean tasks of the paper, by name."""
 
+import reprlib
 from difflib import get_close_matches
 from functools import cache
 
@@ -64,7 +65,9 @@ def get(name: str) -> Task:
             if near
             else "`sculpt tasks` lists them."
         )
-        raise TaskError(f"A task must be one of the paper's, got {name!r}: {advice}")
+        raise TaskError(
+            f"A task must be one of the paper's, got {reprlib.repr(name)}: {advice}"
+        )
     return _tasks()[plain]
 
 
