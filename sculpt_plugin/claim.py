@@ -20,42 +20,12 @@ def claimed(
     *,
     reached: Collection[str],
     kind: str,
-) -> Iterator[None]:
-    """Take a folder for a run, and keep it for this process while the block runs.
+    later: Collection[str] = (),
+) -> Iterator[bool]:
+    """Take a folder for a run, or go on in its own, and keep it while the block runs.
 
     A second process is refused before it has written anything: else its settings would
     name what the first one reaches.
-
-    Args:
-        folder: The folder, as for `claim`, like the rest.
-        name: The file that holds the settings.
-        settings: What must be the same for a run to go on.
-        reached: Files or folders of which one is there once anything is reached.
-        kind: What the folder is, for the message.
-
-    Raises:
-        CheckpointError: The folder is in use by another process or otherwise, another
-            run's, damaged, or cannot be written.
-    """
-    store.make_folder(folder)
-    wanted = json.loads(json.dumps(settings))
-    # A folder that is refused for what is in it gets no lock beside that.
-    _look(folder, name, wanted, reached=reached, kind=kind)
-    with store.locked(folder):
-        claim(folder, name, settings, reached=reached, kind=kind)
-        yield
-
-
-def claim(
-    folder: Path,
-    name: str,
-    settings: Mapping[str, object],
-    *,
-    reached: Collection[str],
-    kind: str,
-    later: Collection[str] = (),
-) -> bool:
-    """Take a folder for a run, or find it taken by the same one.
 
     Args:
         folder: The folder; it is made where it is not there.
@@ -68,29 +38,37 @@ def claim(
         later: Settings that earlier versions did not write down: a folder without one
             of them may go on.
 
-    Returns:
+    Yields:
         Whether an earlier run has reached something.
 
     Raises:
-        CheckpointError: The folder is in other use, another run's, damaged, or cannot
-            be written.
+        CheckpointError: The folder is in use by another process or otherwise, another
+            run's, damaged, or cannot be written.
 
     Example:
         >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as place:
-        ...     settings = {"format": "sculpt-run/1", "seed": 0}
-        ...     claim(Path(place), "run.json", settings, reached=["a"], kind="a run")
+        >>> settings = {"format": "sculpt-run/1", "seed": 0}
+        >>> with tempfile.TemporaryDirectory() as place, claimed(
+        ...     Path(place), "run.json", settings, reached=["a"], kind="a run"
+        ... ) as goes_on:
+        ...     goes_on
         False
     """
     store.make_folder(folder)
     wanted = json.loads(json.dumps(settings))
-    found, gone_on = _look(
-        folder, name, wanted, reached=reached, kind=kind, later=later
-    )
-    if not gone_on and found != wanted:
-        content = (json.dumps(wanted, indent=1) + "\n").encode()
-        store.write_bytes(folder / name, content)
-    return gone_on
+
+    def look() -> tuple[dict[str, object] | None, bool]:
+        return _look(folder, name, wanted, reached=reached, kind=kind, later=later)
+
+    if not (folder / store.LOCK).exists():
+        # A folder that is refused for what is in it gets no lock beside that.
+        look()
+    with store.locked(folder):
+        found, goes_on = look()
+        if not goes_on and found != wanted:
+            content = (json.dumps(wanted, indent=1) + "\n").encode()
+            store.write_bytes(folder / name, content)
+        yield goes_on
 
 
 def _look(
@@ -100,7 +78,7 @@ def _look(
     *,
     reached: Collection[str],
     kind: str,
-    later: Collection[str] = (),
+    later: Collection[str],
 ) -> tuple[dict[str, object] | None, bool]:
     """Read the settings in a folder, and tell whether a run has reached something."""
     path = folder / name

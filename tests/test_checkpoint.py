@@ -262,6 +262,7 @@ def test_a_folder_with_other_things_is_refused_and_kept(tmp_path):
     with pytest.raises(CheckpointError, match=r"holds 'thesis.tex'"):
         search(checkpoint=tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):

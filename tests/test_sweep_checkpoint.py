@@ -213,13 +213,11 @@ def test_a_folder_with_other_things_is_refused_and_kept(tmp_path):
 
 
 def test_two_sweeps_at_once_in_one_folder_are_refused(tmp_path):
-    steps = {"seeds": (3,), "unit_steps": (0.5,), "edge_steps": (0.5,)}
-
     def again(progress):
         with pytest.raises(CheckpointError, match="in use by another run"):
-            small(tmp_path, **steps)
+            small(tmp_path)
 
-    small(tmp_path, **steps, on_progress=again)
+    small(tmp_path, seeds=(3,), unit_steps=(0.5,), edge_steps=(0.5,), on_progress=again)
 
 
 def test_a_part_that_a_worker_still_writes_is_refused(undisturbed, tmp_path):

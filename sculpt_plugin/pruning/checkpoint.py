@@ -1,7 +1,8 @@
 """A search on disk: killed at any moment, it goes on as if it had never been."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from sculpt_plugin import store
-from sculpt_plugin.claim import claim
+from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.pruning.masks import Masks, named_tensors
 from sculpt_plugin.pruning.record import Step
 
 FORMAT = "sculpt-checkpoint/1"
 RECORD, STATE, SETTINGS = "record.jsonl", "state.safetensors", "settings.json"
+_LATER = ("layers",)
+"""Settings that earlier versions did not write down."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +82,11 @@ def restore(
         parameter.requires_grad_(needed)
 
 
-def start(
+@contextmanager
+def opened(
     folder: Path, settings: Mapping[str, object], dense: Snapshot
-) -> tuple[Snapshot | None, list[Step]]:
-    """Open a checkpoint: a new one, or what an earlier run left.
+) -> Iterator[tuple[Snapshot | None, list[Step]]]:
+    """Open a checkpoint, a new one or what an earlier run left, for this process alone.
 
     The record is the truth. A state is written before its line, so after a crash the
     state may be one turn ahead (its line is then added) and the last line may be torn
@@ -93,22 +97,25 @@ def start(
         settings: What must be the same for a run to go on.
         dense: The unpruned model, for its names and shapes.
 
-    Returns:
+    Yields:
         The last accepted state, or None in a new checkpoint, and the steps so far.
 
     Raises:
         CheckpointError: The folder cannot be used, is damaged, or is another run's.
     """
-    store.make_folder(folder)
-    for path in folder.iterdir():
-        if path.name.startswith(store.PARTIAL):
-            path.unlink()
     settings = {"format": FORMAT, **settings}
-    files = (STATE, RECORD)
-    if not claim(
-        folder, SETTINGS, settings, reached=files, kind="a checkpoint", later=["layers"]
-    ):
-        return None, []
+    reached = (STATE, RECORD)
+    with claimed(
+        folder, SETTINGS, settings, reached=reached, kind="a checkpoint", later=_LATER
+    ) as goes_on:
+        for path in folder.iterdir():
+            if path.name.startswith(store.PARTIAL):
+                path.unlink()
+        yield _left(folder, dense) if goes_on else (None, [])
+
+
+def _left(folder: Path, dense: Snapshot) -> tuple[Snapshot, list[Step]]:
+    """Read what an earlier run left, and mend what a crash did to it."""
     record = _read_record(folder)
     if not (folder / STATE).exists():
         raise _damaged(folder, f"{STATE} is missing")

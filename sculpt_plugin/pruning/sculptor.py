@@ -11,7 +11,6 @@ from typing import Any
 import torch_pruning as tp
 from torch import nn
 
-from sculpt_plugin import store
 from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import (
     CheckpointError,
@@ -231,12 +230,10 @@ def sculpt(
     live = _Live(example_inputs, tuple(ignore)) if compacting else None
     with ExitStack() as stack:
         if folder is not None:
-            store.make_folder(folder)
-            stack.enter_context(store.locked(folder))
             settings = settings_of(
                 search, min_score, max_drop, plan, ignore, compacting
             )
-            found, record = disk.start(folder, settings, snapshot)
+            found, record = stack.enter_context(disk.opened(folder, settings, snapshot))
         stack.callback(lambda: disk.restore(model, snapshot, flags))
         if folder is not None and found is not None:
             floor = _floor(record, min_score, max_drop)
