@@ -65,7 +65,7 @@ def mlp(
     for before, after in pairwise(sizes):
         try:
             linear = nn.Linear(before, after, device="meta")
-            # `to_empty` would do, but the first time it imports torch's compiler.
+            # `to_empty` would do, but the first time it imports sympy.
             linear.weight = nn.Parameter(torch.empty(after, before))
             linear.bias = nn.Parameter(torch.zeros(after))
         except (RuntimeError, TypeError, MemoryError) as error:

@@ -27,6 +27,11 @@ class Call(NamedTuple):
         """Whether it changes what it is called with."""
         return self.func._schema.is_mutable
 
+    @property
+    def given(self) -> list[Tensor]:
+        """The tensors it was called with."""
+        return tensors([self.args, self.kwargs])
+
 
 class Operation(NamedTuple):
     """One operation that was done, other than a view.
@@ -35,19 +40,22 @@ class Operation(NamedTuple):
         call: The call.
         reads: The memory it was called with.
         fills: The memory that came of it, for each tensor in turn.
-        changes: Whether it changes what it is called with.
     """
 
     call: Call
     reads: set[int]
     fills: list[int]
-    changes: bool
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes what it is called with."""
+        return self.call.changes
 
 
 def operation(call: Call) -> Operation:
     """Note which memory a call reads and fills."""
-    reads = {memory_of(x) for x in [*tensors(call.args), *tensors(call.kwargs)]}
-    return Operation(call, reads, [memory_of(x) for x in call.made], call.changes)
+    reads = {memory_of(x) for x in call.given}
+    return Operation(call, reads, [memory_of(x) for x in call.made])
 
 
 def tensors(tree: Any) -> list[Tensor]:

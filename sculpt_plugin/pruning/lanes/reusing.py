@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sculpt_plugin.pruning.lanes.operations import Call, Operation, memory_of, tensors
+from sculpt_plugin.pruning.lanes.operations import Call, Operation, memory_of
 
 
 def reusing(
@@ -90,7 +90,7 @@ class _Homes:
         call = operation.call
         if torch.Tag.pointwise not in call.func.tags or len(call.made) > 1:
             return None
-        read = [(memory_of(y), y) for y in tensors([*call.args, call.kwargs])]
+        read = [(memory_of(y), y) for y in call.given]
         for memory, _ in read:
             if (
                 memory in dying
