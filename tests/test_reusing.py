@@ -19,6 +19,7 @@ OPERATIONS = [
     lambda x, y: x.sum(1, keepdim=True).expand(3, 4, 4) * y.mean(),
     lambda x, y: x.softmax(-1),
     lambda x, y: torch.zeros_like(x).add_(y).mul_(x),
+    lambda x, y: torch.ones_like(x.neg()) - y,
     lambda x, y: x.clone().copy_(y.mT),
     lambda x, y: (x > y).to(x.dtype),
     lambda x, y: x[:1].expand(3, 4, 4) + y.double().to(x.dtype),

@@ -202,6 +202,25 @@ def test_what_follows_from_fixed_tensors_alone_is_done_once(monkeypatch):
     ]  # fmt: skip
 
 
+def test_gradient_is_found_without_the_loss(monkeypatch):
+    x, targets, played = torch.randn(3, requires_grad=True), torch.randn(3), []
+    monkeypatch.setattr(
+        tape, "refill", lambda call: played.append(str(call.func)) or refill(call)
+    )
+
+    def step():
+        loss = (torch.nn.functional.softplus(x) - targets * x).sum()
+        return torch.autograd.grad(loss, x)
+
+    again = repeated(step, fixed=(targets,))
+    again()
+    with torch.no_grad():
+        x.normal_()
+
+    assert torch.equal(again()[0], step()[0])
+    assert played == ["aten.softplus_backward.default", "aten.add.Tensor"]
+
+
 def test_result_that_follows_from_fixed_tensors_may_be_changed_by_who_gets_it():
     fixed = torch.randn(3)
     again = repeated(lambda: (fixed.exp(),), fixed=(fixed,))

@@ -38,7 +38,7 @@ class Operation(NamedTuple):
 
     Attributes:
         call: The call.
-        reads: The memory it was called with.
+        reads: The memory whose numbers it reads.
         fills: The memory that came of it, for each tensor in turn.
     """
 
@@ -54,8 +54,10 @@ class Operation(NamedTuple):
 
 def operation(call: Call) -> Operation:
     """Note which memory a call reads and fills."""
-    reads = {memory_of(x) for x in call.given}
-    return Operation(call, reads, [memory_of(x) for x in call.made])
+    read = () if call.func in _WANT_SHAPES else call.given
+    return Operation(
+        call, {memory_of(x) for x in read}, [memory_of(x) for x in call.made]
+    )
 
 
 def tensors(tree: Any) -> list[Tensor]:
@@ -84,6 +86,21 @@ def memory_of(x: Tensor) -> int:
     """Name the memory of a tensor, for as long as the tensor is there."""
     return x.untyped_storage()._cdata
 
+
+_aten = torch.ops.aten
+
+_WANT_SHAPES = {
+    _aten.empty_like.default,
+    _aten.full_like.default,
+    _aten.new_empty.default,
+    _aten.new_full.default,
+    _aten.new_ones.default,
+    _aten.new_zeros.default,
+    _aten.ones_like.default,
+    _aten.zeros_like.default,
+}
+"""What only looks at the shape of what it is called with. Each backward pass begins so,
+and would else need the loss, at which nobody looks."""
 
 _PLAIN = {int, float, bool, str, type(None), torch.dtype, torch.device}
 """What most arguments are; to find out that they are no tensors takes long."""
