@@ -30,7 +30,7 @@ class Call(NamedTuple):
     @property
     def given(self) -> list[Tensor]:
         """The tensors it was called with."""
-        return tensors([self.args, self.kwargs])
+        return tensors(self.args) + tensors(self.kwargs)
 
 
 class Operation(NamedTuple):
@@ -67,17 +67,17 @@ def tensors(tree: Any) -> list[Tensor]:
         >>> tensors([torch.ones(1), 2, {"more": [torch.zeros(1)]}])
         [tensor([1.]), tensor([0.])]
     """
+    if isinstance(tree, Tensor):
+        return [tree]
     if isinstance(tree, dict):
         tree = tree.values()
     elif not isinstance(tree, list | tuple):
-        tree = (tree,)
+        return []
     found = []
     for item in tree:
-        if type(item) in _PLAIN:
-            continue
-        if isinstance(item, Tensor):
+        if type(item) is Tensor:
             found.append(item)
-        elif isinstance(item, list | tuple | dict):
+        elif type(item) not in PLAIN:
             found += tensors(item)
     return found
 
@@ -102,5 +102,5 @@ _WANT_SHAPES = {
 """What only looks at the shape of what it is called with. Each backward pass begins so,
 and would else need the loss, at which nobody looks."""
 
-_PLAIN = {int, float, bool, str, type(None), torch.dtype, torch.device}
+PLAIN = {int, float, bool, str, type(None), torch.dtype, torch.device}
 """What most arguments are; to find out that they are no tensors takes long."""

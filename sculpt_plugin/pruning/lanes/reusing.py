@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sculpt_plugin.pruning.lanes.operations import Call, Operation, memory_of
+from sculpt_plugin.pruning.lanes.operations import PLAIN, Call, Operation, memory_of
 
 
 def reusing(
@@ -70,6 +70,8 @@ class _Homes:
 
     def moved(self, tree: Any) -> Any:
         """Give arguments or results, those that have a new home in their new place."""
+        if type(tree) in PLAIN:
+            return tree
         if isinstance(tree, Tensor):
             home = self._homes.get(memory_of(tree))
             return tree if home is None else _in_place_of(tree, home)
