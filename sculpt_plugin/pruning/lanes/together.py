@@ -20,7 +20,7 @@ from sculpt_plugin.pruning.lanes.training import Trained, train_lanes
 _BYTES = 2**30
 """How much memory the lanes that are trained together may need."""
 
-_FREE, _NUMBERS = 32, 2**17
+_FREE, _NUMBERS = 64, 2**17
 """A step of so many lanes, of so many numbers in all, costs hardly more than of one."""
 
 
