@@ -33,34 +33,36 @@ TASKS = (
 )  # fmt: skip
 SHAPES = ((24, 24), (24, 24, 24))
 SEEDS = (0, 1, 2, 5)
-WAYS = {
-    "paper's": {"edge_steps": (0.005, 0.025)},
-    "one by one": {"edge_steps": (0.025,), "one_by_one": True},
-    "moved inputs": {"edge_steps": (0.005, 0.025)},
-}
+BOTH_STEPS = {"edge_steps": (0.005, 0.025)}
 
 
-def learning(task, hidden, way):
-    """Say how a task is learned, and what a network must be right on."""
+def with_moved_inputs(task, *, hidden):
+    """Ask that a network also be right where each input is a tenth more or less."""
     recipe = tasks.learning(task, hidden=hidden)
-    if way != "moved inputs":
-        return recipe
     source = torch.Generator().manual_seed(77)
     signs = 2 * torch.randint(2, recipe.inputs.shape, generator=source) - 1
     inputs = torch.cat([recipe.inputs, recipe.inputs + recipe.noise * signs])
     return replace(recipe, validation=(inputs, recipe.targets.repeat(2, 1)))
 
 
+WAYS = {
+    "paper's": (tasks.learning, BOTH_STEPS),
+    "one by one": (tasks.learning, {"edge_steps": (0.025,), "one_by_one": True}),
+    "moved inputs": (with_moved_inputs, BOTH_STEPS),
+}
+
+
 def swept(name, hidden, way):
     """Sweep a task; give edges of the sparsest, right ones, turns and seconds."""
     task, began = tasks.get(name), time.perf_counter()
     family = task.families[0]
+    learning, how = WAYS[way]
     found = sweep(
         tasks.StartNetworks(task, hidden),
-        learning(task, hidden, way),
+        learning(task, hidden=hidden),
         seeds=SEEDS,
         unit_steps=PAPERS_UNIT_STEPS,
-        **WAYS[way],
+        **how,
     )
     seconds = time.perf_counter() - began
     said = judge_networks(
@@ -84,8 +86,8 @@ def swept(name, hidden, way):
 def main():
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    columns = ("way", "edges", "sparsest right", "typical right")
-    print(f"{'task':14s}", *columns, "time", sep="  ")
+    columns = ("edges", "sparsest right", "typical right", "time")
+    print(f"{'task':14s}", f"{'way':12s}", *columns, sep="  ")
     totals = {way: ([], [0, 0], []) for way in WAYS}
     for name in TASKS:
         for way, (all_edges, all_right, times) in totals.items():

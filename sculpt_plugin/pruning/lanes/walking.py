@@ -229,7 +229,7 @@ def _round(waiting: Sequence[_Walker], known: Known, spare: int) -> list[Trial]:
     """Choose what to try next: units first, so that edges find narrow networks."""
     in_units = [w for w in waiting if w.attempt and w.attempt.stage == "units"]
     chosen = in_units or list(waiting)
-    by_trial = {w.trial: w for w in chosen if w.trial}
+    by_trial = {trial: w for w in chosen if (trial := w.trial)}
     trials = dict.fromkeys(by_trial)
     ahead = [_after_failures(walker) for walker in by_trial.values()]
     while ahead and len(trials) < spare:
