@@ -194,7 +194,7 @@ def analyze(
 
     It does not matter what made the network sparse: weights that are zero, masks of
     `torch.nn.utils.prune`, or layers cut by torch-pruning. A dense network is one
-    module.
+    module, unless its outputs' weights fall into groups of two or more.
 
     Args:
         model: The model, left as it was found.

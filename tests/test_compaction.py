@@ -10,6 +10,7 @@ from sculpt_plugin.coupling import couple
 from sculpt_plugin.errors import ModelError
 from sculpt_plugin.pruning.compaction import compact
 from sculpt_plugin.pruning.masks import Masks, apply, attach
+from sculpt_plugin.report import analyze
 
 
 def masked(kind):
@@ -224,3 +225,22 @@ def test_a_model_with_masks_on_is_compacted():
     small = compact(model, inputs, masks=masks)
     assert not small.model._forward_pre_hooks
     assert torch.allclose(small.model(inputs), model(inputs), atol=1e-6)
+
+
+def test_modules_stay_what_they_are_when_dead_units_are_cut_out():
+    # What is left has all its edges; two of the outputs weigh them in one way, two in
+    # another.
+    model = mlp(2, 3, 4)
+    reads = torch.tensor([[4.0, -2.0], [4.0, 2.0], [8.0, -4.0], [-8.0, -4.0]])
+    with torch.no_grad():
+        model[0].weight.fill_(1)
+        model[2].weight.copy_(torch.cat([reads, torch.zeros(4, 1)], dim=1))
+        model[2].bias.zero_()
+    masks = Masks({"2.weight": model[2].weight != 0}, ("2.weight",))
+    small = compact(model, torch.zeros(1, 2), masks=masks)
+    before, after = (
+        analyze(network, torch.zeros(1, 2)).hierarchy
+        for network in (model, small.model)
+    )
+    assert [m.outputs for m in before.modules] == [(0, 1, 2, 3), (0, 2), (1, 3)]
+    assert after.label.tolist() == before.label[before.label >= 0].tolist()

@@ -200,6 +200,16 @@ def test_weights_say_nothing_where_nothing_is_pruned() -> None:
     assert detect(sparse, alike=np.array([0, 1])).label.any()
 
 
+def test_weights_that_group_all_outputs_say_something_where_nothing_is_missing() -> (
+    None
+):
+    # Outputs 0 and 2 weigh the two hidden units in one way, 1 and 3 in another.
+    whole = LayeredGraph.from_layers([np.ones((2, 2)), np.ones((4, 2))])
+    found = detect(whole, alike=np.array([7, -1, 7, -1]))
+    assert found.label.tolist() == [0, 0, 0, 0, 1, 2, 1, 2]
+    assert not detect(whole, alike=np.array([7, -1, 7, 0])).label.any()
+
+
 def test_dead_units_have_no_module_by_our_own_method_either() -> None:
     edges = [(0, 3), (1, 4), (2, 3), (3, 6), (5, 6)]
     graph = LayeredGraph.from_edges((3, 3, 1), edges)

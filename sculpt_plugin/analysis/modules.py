@@ -105,8 +105,8 @@ def detect(
         )
     clusters: list[LayerClusters] = []
     if method == "bidirectional":
-        # Where nothing is pruned, weights tell of no sub-functions.
-        module = join_both_ways(live, alike=None if _is_dense(graph) else alike)
+        weighed = alike if alike is None or _tells(graph, alike) else None
+        module = join_both_ways(live, alike=weighed)
     elif method == "louvain":
         module = communities(live)
     else:
@@ -126,10 +126,16 @@ def detect(
     )
 
 
-def _is_dense(graph: LayeredGraph) -> bool:
-    """Tell whether no edge is missing between one layer and the next."""
+def _tells(graph: LayeredGraph, alike: Int[np.ndarray, " output"]) -> bool:
+    """Tell whether the outputs' weights say anything of sub-functions.
+
+    Where no edge is missing nothing may have been pruned, and then outputs that differ
+    are no sign. That each is like another hardly happens by chance: such a network has
+    been pruned, and what went was cut out of it.
+    """
     most = sum(below * above for below, above in pairwise(graph.sizes))
-    return graph.edge_count >= most
+    members = np.unique(alike, return_counts=True)[1]
+    return bool(graph.edge_count < most or members.min() > 1)
 
 
 def chosen_method(method: Method | None, settings: Mapping[str, Any]) -> Method:
