@@ -346,6 +346,6 @@ def _report(
         renumber(found.graph, loaded.units, loaded.sizes),
         covered=found.coverage,
         method=method,
-        alike=outputs_alike_in(loaded.model) if both_ways else None,
+        alike=outputs_alike_in(loaded.model, inputs) if both_ways else None,
         **settings,
     )

@@ -251,7 +251,11 @@ def analyze(
         covered=found.coverage,
         **settings,
         method=method,
-        alike=outputs_alike_in(model) if method == "bidirectional" else None,
+        alike=(
+            outputs_alike_in(model, example_inputs)
+            if method == "bidirectional"
+            else None
+        ),
     )
 
 

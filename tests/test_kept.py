@@ -97,6 +97,16 @@ def test_the_masks_of_torch_count_under_the_parameters_own_name():
     assert torch.equal(found.keep["0.weight"], mask)
 
 
+def test_masks_that_were_loaded_count_before_the_model_has_run():
+    masked, loaded = mlp(3, 3, 2), mlp(3, 3, 2)
+    prune.custom_from_mask(masked[0], "weight", torch.eye(3))
+    prune.identity(loaded[0], "weight")
+
+    loaded.load_state_dict(masked.state_dict())
+
+    assert torch.equal(kept(loaded, {}).keep["0.weight"], torch.eye(3).bool())
+
+
 def test_a_parametrized_weight_counts_as_it_is_computed():
     model = mlp(2, 2, 1)
     with torch.no_grad():

@@ -1,56 +1,130 @@
 """The weights of a model that is a plain chain of Linear layers with ReLUs between."""
 
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from sculpt_plugin.analysis.readout import outputs_alike
+from sculpt_plugin.inputs import Inputs, flat_tensors, undisturbed
+from sculpt_plugin.tracing.labels import storage_key
+from sculpt_plugin.tracing.operation import Operation
+from sculpt_plugin.tracing.walking import Walk, copied
 
-_SILENT = (nn.Flatten, nn.Dropout, nn.Identity)
-"""What may stand anywhere in a chain: it changes no number of a trained model."""
 
-
-def outputs_alike_in(model: nn.Module) -> Int[np.ndarray, " output"] | None:
+def outputs_alike_in(
+    model: nn.Module, example_inputs: Inputs
+) -> Int[np.ndarray, " output"] | None:
     """Group the outputs of a plain chain that weigh what they read alike.
 
+    The model is run once. It is a chain by what it computes, however it is written.
+
     Args:
-        model: Any model.
+        model: Any model, left as it was found.
+        example_inputs: What it is called with.
 
     Returns:
-        What `outputs_alike` finds; None for a model that is not an `nn.Sequential` of
-        Linear layers with a ReLU between each two, each as wide as the next one reads,
-        whose weights it would misread.
+        What `outputs_alike` finds; None for a model that computes anything but Linear
+        layers with a ReLU between each two, each as wide as the next one reads, whose
+        weights it would misread.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(1, 2))
         >>> with torch.no_grad():
         ...     _ = model[0].weight.copy_(torch.tensor([[1.0], [2.0]]))
         ...     _ = model[0].bias.zero_()
-        >>> outputs_alike_in(model)
+        >>> outputs_alike_in(model, torch.zeros(1, 1))
         array([0, 0])
     """
-    containers = [m for m in model.modules() if next(m.children(), None) is not None]
-    leaves = [m for m in model.modules() if next(m.children(), None) is None]
-    layers = [m for m in leaves if not isinstance(m, _SILENT)]
-    linears = layers[::2]
-    is_chain = (
-        all(type(container) is nn.Sequential for container in containers)
-        and len(layers) % 2 == 1
-        and all(type(layer) is nn.Linear for layer in linears)
-        and all(type(layer) is nn.ReLU for layer in layers[1::2])
-        # A flatten between two lets each unit be read in many places.
-        and all(a.out_features == b.in_features for a, b in pairwise(linears))
-    )
-    if not is_chain:
+    given = copied(example_inputs)
+    read = flat_tensors(given)
+    if len(read) > 1:
         return None
-    weights, biases = [], []
-    for layer in linears:
-        # As attributes, so that masks of torch.nn.utils.prune are in them.
-        weight = torch.as_tensor(layer.weight).detach()
-        bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias
-        weights.append(weight.double().cpu().numpy())
-        biases.append(torch.as_tensor(bias).detach().double().cpu().numpy())
-    return outputs_alike(weights, biases)
+    chain = _Chain(read[0])
+    try:
+        with undisturbed(model):
+            chain.end(chain.run(model, given))
+    except _NoChainError:
+        return None
+    return outputs_alike(chain.weights, chain.biases)
+
+
+class _NoChainError(Exception):
+    """The model computes something else."""
+
+
+class _Chain(Walk):
+    """Follows the numbers that one layer hands to the next.
+
+    Attributes:
+        weights: Of each layer so far, as it was multiplied: masks are in it.
+        biases: Of each layer so far, zero where there is none.
+    """
+
+    def __init__(self, inputs: Tensor) -> None:
+        super().__init__()
+        self.weights: list[Float[np.ndarray, "unit source"]] = []
+        self.biases: list[Float[np.ndarray, " unit"]] = []
+        self._now = inputs
+        self._bent, self._made = True, 0
+        # The tensors are kept, so that no other one comes to lie in their memory.
+        self._past = {storage_key(inputs): inputs}
+
+    def see(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """Go on by a view, a ReLU or a layer; give up at anything else."""
+        done = Operation.of(func, args, kwargs, result)
+        read = [x for x in done.operands if storage_key(x) in self._past]
+        if not read:
+            return  # makes a weight
+        if len(read) > 1 or len(done.made) != 1 or not _beside(read[0], self._now):
+            raise _NoChainError
+        (made,) = done.made
+        if done.name in _LAYERS and read[0] is done.values[_LAYERS[done.name]]:
+            self._layer(done)
+        elif done.name == "relu" and self.weights:
+            self._bent = True
+        elif not _beside(made, self._now) or func._schema.is_mutable:
+            raise _NoChainError
+        self._now = made
+        self._past[storage_key(made)] = made
+
+    def see_block(self, module: nn.Module, read: Any, made: Any) -> None:
+        """Give up: a block is neither a layer nor a ReLU."""
+        raise _NoChainError
+
+    def end(self, output: Any) -> None:
+        """See whether the model gives what its last layer made, and nothing else."""
+        given = flat_tensors(output)
+        if self._bent or len(given) != 1 or not _beside(given[0], self._now):
+            raise _NoChainError
+        if given[0].numel() != self._made:
+            raise _NoChainError  # leaves some of them out
+
+    def _layer(self, done: Operation) -> None:
+        """Take down a layer's weights."""
+        weight = done.values["mat2"].t()
+        bias = done.values["self"] if done.name == "addmm" else weight.new_zeros(1)
+        # A flatten between two layers lets each unit be read in many places.
+        fits = not self.weights or len(self.weights[-1]) == weight.shape[1]
+        plain = bias.ndim == 1 and not {"alpha", "beta"} & done.values.keys()
+        if not (self._bent and fits and plain and weight.layout is torch.strided):
+            raise _NoChainError
+        self._bent, self._made = False, done.made[0].numel()
+        self.weights.append(_numbers(weight))
+        self.biases.append(_numbers(bias.expand(len(weight))))
+
+
+_LAYERS = {"addmm": "mat1", "mm": "self"}
+"""How a Linear layer is computed, with a bias and without, and what it reads."""
+
+
+def _beside(x: Tensor, y: Tensor) -> bool:
+    """Tell whether two tensors lie in the same memory."""
+    return storage_key(x) == storage_key(y)
+
+
+def _numbers(x: Tensor) -> Float[np.ndarray, "..."]:
+    """Give numbers as numpy has them."""
+    return x.detach().double().cpu().numpy()

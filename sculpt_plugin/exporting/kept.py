@@ -164,7 +164,13 @@ def _weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     names = [name.removesuffix("_orig") for name in module._parameters]
     names += list(getattr(module, "parametrizations", ()))
     for name in names:
-        value = getattr(module, name, None)
+        whole = module._parameters.get(f"{name}_orig")
+        mask = module._buffers.get(f"{name}_mask")
+        if whole is None or mask is None:
+            value = getattr(module, name, None)
+        else:
+            # torch.nn.utils.prune sets `weight` in a forward, which may be to come.
+            value = whole * mask
         if "weight" in name and isinstance(value, Tensor):
             yield name, value.detach()
 
