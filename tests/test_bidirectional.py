@@ -137,6 +137,17 @@ def test_outputs_that_nothing_feeds_are_apart() -> None:
     assert modules_of((1, 1, 3), [(0, 1), (1, 2)]) == [0, 0, 0, 1, 2]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_outputs_that_nothing_feeds_change_nothing_else(seed: int) -> None:
+    numbers = np.random.default_rng(seed)
+    tables = [numbers.random((5, 3)) < 0.5, numbers.random((4, 5)) < 0.6]
+    unfed = np.vstack([tables[1], np.zeros((2, 5), dtype=bool)])
+    alone = LayeredGraph.from_layers(tables).live()
+    more = LayeredGraph.from_layers([tables[0], unfed]).live()
+    fed = slice(0, more.unit_count - 2)
+    assert (same(join_both_ways(more)[fed]) == same(join_both_ways(alone))).all()
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("reads", [3, 5])
 @pytest.mark.parametrize("sizes", [(20, 30, 30, 10), (8, 16, 16, 8)])

@@ -62,7 +62,8 @@ def join_both_ways(
     Returns:
         The module of each unit, numbered in order of first appearance. The order of
         the units within a layer changes nothing else, but for stray edges in a network
-        of more than 128 units: it settles which of two equally good divisions is taken.
+        of more than 128 units: it settles which units that are equally near to each
+        other are joined first, and so which division is found, if any.
 
     Raises:
         GraphError: There are too many inputs to compare them at every scale. With ten
@@ -87,23 +88,24 @@ def join_both_ways(
 def _join_apart(graph: LayeredGraph) -> Int[np.ndarray, " unit"]:
     """Find the modules of each network that no edge connects with another.
 
-    What stands beside a network changes nothing in it.
+    What stands beside a network changes nothing in it, nor do outputs that nothing
+    feeds. Networks of one form are looked at once.
     """
     part = csgraph.connected_components(graph.adjacency, directed=False)[1]
-    pieces = _whole(graph).cut(part)
-    if sum(len(piece.source) > 0 for piece in pieces) == 1:
-        # Outputs that nothing feeds are no sign of structure by themselves.
-        return _join_distinct(graph)
     label = np.zeros(graph.unit_count, dtype=np.int64)
     count = 0
-    for piece in pieces:
-        found = np.zeros_like(piece.unit)
-        if len(piece.source):
-            sizes = np.bincount(piece.layer, minlength=graph.depth).tolist()
-            edges = np.stack([piece.source, piece.target], axis=1)
-            found = _join_distinct(LayeredGraph.from_edges(sizes, edges))
-        label[piece.unit] = count + found
-        count += 1 + int(found.max())
+    same: dict[tuple[bytes, bytes], Int[np.ndarray, " unit"]] = {}
+    for piece in _whole(graph).cut(part):
+        sizes = np.bincount(piece.layer, minlength=graph.depth)
+        edges = np.stack([piece.source, piece.target], axis=1)
+        form = sizes.tobytes(), edges.tobytes()
+        if form not in same:
+            own = LayeredGraph.from_edges(sizes.tolist(), edges)
+            same[form] = (
+                _join_distinct(own) if len(edges) else np.zeros_like(piece.unit)
+            )
+        label[piece.unit] = count + same[form]
+        count += 1 + int(same[form].max())
     return label
 
 
