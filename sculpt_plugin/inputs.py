@@ -1,6 +1,7 @@
 """How a model is called: its inputs as a tensor, a tuple or a dict."""
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -134,6 +135,22 @@ def _why(parameter: Tensor, inputs: Inputs, name: str, error: Exception) -> str:
         f"The model cannot run on {name} of shape {shapes}: {one_line(error)}. "
         "Pass inputs as the model's forward takes them, with a batch dimension."
     )
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """Copy a model, also one that keeps what its last forward made.
+
+    Such a tensor hangs on the computation that made it, and torch copies none of these.
+
+    Example:
+        >>> layer = nn.Linear(1, 1)
+        >>> layer.seen = layer(torch.zeros(1, 1))
+        >>> copy_of(layer).seen.requires_grad
+        False
+    """
+    kept = [x for module in model.modules() for x in flat_tensors(vars(module))]
+    loose = {id(x): x.detach().clone() for x in kept if not x.is_leaf}
+    return copy.deepcopy(model, loose)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_sweep import Kind, OnTask, differences, for_task, sculpted_alone, timeless
+from tiny_sweep import (
+    Kind,
+    OnTask,
+    differences,
+    for_kind,
+    for_task,
+    sculpted_alone,
+    timeless,
+)
 from torch import nn
 
 from sculpt_plugin.errors import CheckpointError, ThresholdError
@@ -38,6 +46,29 @@ def test_recipe_of_its_own_pace_is_swept_as_sculpt_does_it_alone(pace, lanes):
         assert timeless(run.record) == timeless(sculpture.record)
         for name, keep in found.masks(run).keep.items():
             assert torch.equal(keep, sculpture.masks.keep[name])
+
+
+class Spare(nn.Module):
+    """Has a layer that it never runs."""
+
+    shape = (4,)
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.spare = nn.Linear(4, 8), nn.Linear(8, 3)
+        self.output = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.output(self.hidden(x).relu())
+
+
+@pytest.mark.parametrize("pace", [{}, {"batch_size": 4}])
+def test_layer_that_never_runs_decays_alike_at_any_pace(pace):
+    build, recipe = Kind(Spare), for_kind(Spare, weight_decay=1.5e-3, **pace)
+
+    found = sweep(build, recipe, seeds=(1,), **STEPS)
+
+    assert not differences(found, build, recipe, digits=12)
 
 
 @pytest.mark.parametrize("pace", PACES)

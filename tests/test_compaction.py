@@ -244,3 +244,27 @@ def test_modules_stay_what_they_are_when_dead_units_are_cut_out():
     )
     assert [m.outputs for m in before.modules] == [(0, 1, 2, 3), (0, 2), (1, 3)]
     assert after.label.tolist() == before.label[before.label >= 0].tolist()
+
+
+class Remembering(nn.Module):
+    """Keeps what its hidden layer made."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 3), nn.Linear(3, 1)
+
+    def forward(self, x):
+        self.made = [self.first(x).relu()]
+        return self.last(self.made[0])
+
+
+def test_a_model_that_keeps_what_its_last_forward_made_is_compacted():
+    model, inputs = Remembering(), torch.randn(4, 2)
+    model(inputs)
+    masks = Masks(
+        {"last.weight": torch.tensor([[True, False, True]])}, ("last.weight",)
+    )
+    apply(model, masks)
+    small = compact(model, inputs, masks=masks).model
+    assert small.first.out_features == 2
+    assert torch.allclose(small(inputs), model(inputs))

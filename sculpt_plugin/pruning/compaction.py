@@ -1,6 +1,5 @@
 """Cut out what masks have emptied: a smaller model that computes the same."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,7 +16,14 @@ from sculpt_plugin.coupling import (
     output_axis,
 )
 from sculpt_plugin.errors import ModelError
-from sculpt_plugin.inputs import Inputs, call, evaluating, flat_tensors, with_fractions
+from sculpt_plugin.inputs import (
+    Inputs,
+    call,
+    copy_of,
+    evaluating,
+    flat_tensors,
+    with_fractions,
+)
 from sculpt_plugin.pruning.masks import HoldMasks, Masks, apply, named_tensors
 from sculpt_plugin.randomness import seeded
 
@@ -105,7 +111,7 @@ def cut_out(
     An edge that is kept and has weight zero reads nothing now. In a model that is to be
     trained on it may come to, so `zeros_read` lets it count.
     """
-    small = copy.deepcopy(model)
+    small = copy_of(model)
     _drop_hooks(small)
     apply(small, masks)
     coupling = couple(small, example_inputs, ignore=ignore)
@@ -272,7 +278,7 @@ def _outputs(
 ) -> list[list[Tensor]]:
     """Give what a model makes of inputs, by the same random numbers each time."""
     if double:
-        model = copy.deepcopy(model).double()
+        model = copy_of(model).double()
         trials = [with_fractions(inputs, Tensor.double) for inputs in trials]
     with evaluating(model), torch.no_grad():
         outputs = []

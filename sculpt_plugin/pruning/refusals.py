@@ -4,13 +4,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from sculpt_plugin.coupling import Coupling
 from sculpt_plugin.errors import DataError, ModelError, SculptError, ThresholdError
 from sculpt_plugin.finite import all_finite
+from sculpt_plugin.inputs import flat_tensors, undisturbed
 from sculpt_plugin.pruning.importance import EdgeImportance
+from sculpt_plugin.pruning.masks import named_tensors
 from sculpt_plugin.pruning.schedule import Schedule, check
+from sculpt_plugin.randomness import seeded
 from sculpt_plugin.training.recipe import Recipe
 
 
@@ -210,3 +215,42 @@ def check_built(models: Sequence[Any]) -> None:
                 "build must give a torch.nn.Module for each seed, and gave "
                 f"{type(model).__name__}: return the network."
             )
+
+
+def check_alike(models: Sequence[nn.Module], seeds: Sequence[int], inputs: Any) -> None:
+    """Refuse start networks that differ in more than their weights.
+
+    Each is given the weights of the first, and must then compute what that computes.
+
+    Raises:
+        ModelError: A network has other parameters, or computes something else.
+    """
+    first = named_tensors(models[0])
+    shapes = {name: tensor.shape for name, tensor in first.items()}
+    expected = _computed(models[0], first, inputs)
+    for seed, model in zip(seeds[1:], models[1:], strict=True):
+        own = {name: tensor.shape for name, tensor in named_tensors(model).items()}
+        found = "have other parameters"
+        if own == shapes:
+            outputs = _computed(model, first, inputs)
+            if len(outputs) == len(expected) and all(map(_close, outputs, expected)):
+                continue
+            found = "compute something else even with the same weights"
+        raise ModelError(
+            "build must give networks of one architecture, but those of seeds "
+            f"{seeds[0]} and {seed} {found}: sweep them one by one."
+        )
+
+
+def _computed(model: nn.Module, values: dict[str, Tensor], inputs: Any) -> list[Tensor]:
+    """Give what a model computes with the given parameters and buffers."""
+    with undisturbed(model), torch.no_grad(), seeded(0):
+        given = {name: value.clone() for name, value in values.items()}
+        return flat_tensors(functional_call(model, given, (inputs,)))
+
+
+def _close(some: Tensor, others: Tensor) -> bool:
+    """Tell whether two outputs are the same but for rounding."""
+    return some.shape == others.shape and torch.allclose(
+        some, others, rtol=1e-3, atol=1e-5, equal_nan=True
+    )

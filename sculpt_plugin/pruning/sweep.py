@@ -139,8 +139,8 @@ def sweep(
     refusals.check_early_accept(recipe, grid.min_score)
     models = [build(seed) for seed in grid.seeds]
     refusals.check_built(models)
-    _check_alike(models, grid.seeds)
     recipe = recipe.on_device_of(models[0])
+    refusals.check_alike(models, grid.seeds, recipe.inputs)
     coupling = couple(models[0], recipe.inputs)
     refusals.check_weights(models[0], "before training", ModelError)
     refusals.check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
@@ -294,6 +294,8 @@ def _backend(
     model = models[0]
     if not lanes or recipe.bf16:
         recipes = {seed: replace(recipe, seed=seed) for seed in seeds}
+        # A model whose numbers do not fit into a row is refused before any training.
+        alone.row_of(model)
         return (
             partial(alone.prepare_alone, layout, list(recipes.values()), models),
             partial(alone.try_alone, model, coupling, layout, recipes),
@@ -311,20 +313,6 @@ def _backend(
         partial(try_together, made, layout, narrow=narrow, most=room.most),
         room.spare,
     )
-
-
-def _check_alike(models: Sequence[nn.Module], seeds: Sequence[int]) -> None:
-    """Refuse start networks that differ in more than their weights."""
-    first, *others = [
-        {name: parameter.shape for name, parameter in model.named_parameters()}
-        for model in models
-    ]
-    for seed, other in zip(seeds[1:], others, strict=True):
-        if other != first:
-            raise ModelError(
-                "build must give networks of one architecture, but those of seeds "
-                f"{seeds[0]} and {seed} have other parameters: sweep them one by one."
-            )
 
 
 def _check_learned(runs: Sequence[Run], min_score: float) -> None:

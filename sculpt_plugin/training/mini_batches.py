@@ -67,11 +67,8 @@ def train_in_batches(
             training.
     """
     # On the CPU one pass over the parameters instead of a dozen; GPUs have it, too.
-    adam = torch.optim.Adam(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        weight_decay=weight_decay,
-        fused=True,
-    )
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    adam = torch.optim.Adam(trained, weight_decay=weight_decay, fused=True)
     step = 0
     for epoch in range(1, epochs + 1):
         batches = shuffled(count, batch_size, generator)
@@ -82,6 +79,10 @@ def train_in_batches(
                 group["lr"] = rate(step, steps)
             adam.zero_grad(set_to_none=True)
             loss_of(model, samples).backward()
+            for parameter in trained:
+                if parameter.grad is None:
+                    # What the loss does not depend on decays like the rest.
+                    parameter.grad = torch.zeros_like(parameter)
             if l1_decay:
                 pull_to_zero(model, l1_decay)
             adam.step()

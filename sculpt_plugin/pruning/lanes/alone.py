@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from sculpt_plugin.coupling import Coupling
-from sculpt_plugin.errors import TrainError
+from sculpt_plugin.errors import ModelError, TrainError
 from sculpt_plugin.pruning.checkpoint import Snapshot
 from sculpt_plugin.pruning.importance import EdgeMagnitude, UnitSensitivity
 from sculpt_plugin.pruning.lanes.layout import Layout
 from sculpt_plugin.pruning.lanes.state import Lane, State, Tried
-from sculpt_plugin.pruning.masks import Masks, apply, attach
+from sculpt_plugin.pruning.masks import Masks, apply, attach, named_tensors
 from sculpt_plugin.pruning.ranking import TRAINING, Search, rank
 from sculpt_plugin.pruning.selection import drop_edges, drop_units
 from sculpt_plugin.randomness import seeded
@@ -55,15 +55,32 @@ def try_alone(
 
 
 def row_of(model: nn.Module) -> Tensor:
-    """Give a model's parameters and buffers as one row of numbers."""
-    tensors = [*model.parameters(), *model.buffers()]
-    dtype = next(model.parameters()).dtype
-    return torch.cat([tensor.detach().flatten().to(dtype) for tensor in tensors])
+    """Give a model's parameters and buffers as one row of numbers.
+
+    Raises:
+        ModelError: A number would not be the same in the row.
+    """
+    tensors = named_tensors(model)
+    dtypes = {tensor.dtype for tensor in tensors.values()}
+    # Counts, and what is kept in another precision, need more digits than weights.
+    dtype = dtypes.pop() if len(dtypes) == 1 else torch.float64
+    parts = []
+    for name, tensor in tensors.items():
+        part = tensor.detach().flatten()
+        same = not part.is_complex() and part.to(dtype).to(part.dtype).equal(part)
+        if not same and not part.isnan().any():
+            raise ModelError(
+                f"A sweep keeps a model's numbers in {dtype}, and {name!r} of "
+                f"{part.dtype} has some that do not fit in: keep it as a plain "
+                "attribute, which build makes anew, or sculpt one network at a time."
+            )
+        parts.append(part.to(dtype))
+    return torch.cat(parts)
 
 
 def put_row(model: nn.Module, row: Tensor) -> None:
     """Set a model's parameters and buffers from a row of numbers."""
-    tensors = [*model.parameters(), *model.buffers()]
+    tensors = named_tensors(model).values()
     with torch.no_grad():
         for tensor, part in zip(
             tensors, row.split([tensor.numel() for tensor in tensors]), strict=True

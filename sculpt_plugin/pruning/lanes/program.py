@@ -1,6 +1,5 @@
 """A model as a function of its parameters, so that many can run as one."""
 
-import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from sculpt_plugin.errors import LaneError, one_line
+from sculpt_plugin.inputs import copy_of
 from sculpt_plugin.pruning.lanes.tape import repeats
 from sculpt_plugin.pruning.samples import reduction, samples_per_loss
 from sculpt_plugin.training.mini_batches import shuffled
@@ -88,7 +88,7 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
     Raises:
         LaneError: `torch.func.vmap` cannot run the model; it says why.
     """
-    model = copy.deepcopy(model).train()
+    model = copy_of(model).train()
     recipe = recipe.on_device_of(model)
     with torch.no_grad():
         count = len(recipe.checked_on[0])
