@@ -201,9 +201,13 @@ class Interrupted(SculptError):
     """Ctrl-C, or a request to end, during a command that can be resumed."""
 
     def __init__(self, out: "Path", *, code: int) -> None:
+        there = out.is_dir() and any(x.name[0] != "." for x in out.iterdir())
+        reached = (
+            f"what was reached is in {out}" if there else "nothing was reached yet"
+        )
+        again = "Resume with the same command" if there else "To begin again"
         super().__init__(
-            f"stopped; what was reached is in {out}. Resume with the same command: "
-            f"{shlex.join(['sculpt', *sys.argv[1:]])}"
+            f"stopped; {reached}. {again}: {shlex.join(['sculpt', *sys.argv[1:]])}"
         )
         self.code = code
 

@@ -59,7 +59,8 @@ def test_outputs_of_the_reuse_family_alternate():
     [
         ("[4,2,5]", r"got '\[4,2,5\]': did you mean 4,2,4 or"),
         ("4" * 10_000, r"^.{1,100}$"),
-        ("digits", "got 'digits': `sculpt tasks` lists"),
+        ("numbers", "got 'numbers': `sculpt tasks` lists"),
+        ("digits-pair", "sculpt run digits-pair --data DIR, or sculpt_plugin.tasks"),
     ],
 )
 def test_unknown_name_is_refused_with_advice(name, message):

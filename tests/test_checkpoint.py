@@ -198,6 +198,15 @@ def copied(folder, place):
     return place
 
 
+def test_a_checkpoint_that_scores_otherwise_says_so_where_it_is_enough(
+    undisturbed, tmp_path
+):
+    folder = tmp_path / "copy"
+    shutil.copytree(undisturbed[1], folder)
+    with pytest.warns(UserWarning, match="scores 1, but here it scores 1.5: it may"):
+        search(checkpoint=folder, evaluate=lambda model: 1.5)
+
+
 def test_a_checkpoint_of_other_data_is_refused_and_the_model_left(undisturbed):
     def other(model):
         with torch.no_grad():

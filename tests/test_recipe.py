@@ -1,6 +1,7 @@
 """A recipe trains as torch's Adam would, and keeps the best epoch."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from sculpt_plugin.errors import DataError, ModelError, TrainError
 from sculpt_plugin.training.recipe import Recipe
+from sculpt_plugin.training.settings import check_settings
 
 
 @pytest.mark.parametrize(
@@ -208,6 +210,26 @@ def test_outputs_that_do_not_fit_are_refused():
 def test_counts_below_one_are_refused(name):
     with pytest.raises(DataError, match="epochs must be 1 or more, got"):
         recipe(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 1.5}, r"epochs must be 1 or more, got \d+ and 1.5"),
+        ({"learning_rate": 0}, "learning_rate must be a finite number above 0, got 0"),
+        ({"learning_rate": float("nan")}, "above 0, got nan"),
+        ({"learning_rate": "a"}, "above 0, got 'a'"),
+        ({"final_share": -1.0}, "final_share must be a finite number, 0 or more"),
+        ({"batch_size": True}, "batch_size must be a whole number"),
+        ({"validation": (INPUTS,)}, "None or two of them, got Tensor, Tensor, Tensor"),
+        ({"validation": 3}, "None or two of them, got Tensor, Tensor, int"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(changes, message):
+    # As users call it, without the type checks of the tests.
+    known = {**vars(recipe()), **changes}
+    with pytest.raises(DataError, match=message):
+        check_settings.__wrapped__(SimpleNamespace(**known))
 
 
 def test_inputs_and_targets_of_other_lengths_are_refused():

@@ -103,11 +103,14 @@ def test_a_sentence_of_typer_keeps_its_own_end(said, ended, monkeypatch) -> None
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
-def test_a_signal_ends_blocks_in_order_and_says_how_to_go_on(number, code) -> None:
+def test_a_signal_ends_blocks_in_order_and_says_how_to_go_on(
+    number, code, tmp_path
+) -> None:
     ended = []
+    (tmp_path / "record.jsonl").touch()
     with (
-        pytest.raises(Interrupted, match="Resume with") as caught,
-        resumable(Path("out")),
+        pytest.raises(Interrupted, match=r"is in .*Resume with") as caught,
+        resumable(tmp_path),
     ):
         try:
             os.kill(os.getpid(), number)
@@ -115,6 +118,12 @@ def test_a_signal_ends_blocks_in_order_and_says_how_to_go_on(number, code) -> No
         finally:
             ended.append(True)
     assert (caught.value.code, ended) == (code, [True])
+
+
+def test_who_is_stopped_before_anything_is_reached_is_told_so(tmp_path) -> None:
+    for out in (tmp_path / "out", tmp_path):
+        with pytest.raises(Interrupted, match=r"nothing was reached yet. To begin ag"):
+            raise Interrupted(out, code=130)
 
 
 def test_after_a_command_a_request_to_end_is_what_it_was() -> None:

@@ -51,10 +51,13 @@ def wrongly_read(
     try:
         from_inputs, _ = trial.changed({}, shift_inputs=True)
     except Exception as error:
+        advice = "Take what depends on values out of its forward."
+        if isinstance(inputs, Tensor) and inputs.ndim < 2:
+            advice = "Is there a batch axis? For one sample, pass example_inputs[None]."
         raise ModelError(
             "The model must run the same way whatever the values of its inputs, and on "
             f"1 - example_inputs fails with {type(error).__name__}: {one_line(error)}. "
-            "Take what depends on values out of its forward."
+            f"{advice}"
         ) from error
     for group in groups:
         reads = _columns(model, group, torch.ones(group.size, dtype=torch.bool))

@@ -114,6 +114,11 @@ def _other_layer(name: str, what: str) -> LoadingError:
 
 
 def _check(name: str, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+    if weight.dtype == torch.bool:
+        raise LoadingError(
+            f"A model file must hold weights, but {quoted(name)} is a mask: this is a "
+            "file of masks, or the checkpoint of a search. Name the model instead."
+        )
     if weight.dtype not in DTYPES:
         raise LoadingError(
             f"Weights must be floating-point numbers of 16 to 64 bits, but "

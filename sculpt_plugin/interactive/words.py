@@ -5,9 +5,10 @@ WORDS = {
     "edge": "A kept weight (in a convolution: any kept weight of the kernel) from one "
     "unit to a later one.",
     "dead unit": "On no path from an input to an output. It is counted, not shown.",
-    "cluster": "Units of one layer that reach, or are fed by, much the same units.",
-    "module": "Clusters joined across layers because most of their edges run between "
-    "them: a part of the network that stands for one sub-function.",
+    "cluster": "In the paper's method: units of one layer that reach much the same "
+    "units.",
+    "module": "Units of one or more layers that belong together by what they reach "
+    "and what feeds them: a part that stands for one sub-function.",
     "level": "The longest chain of modules below this one; 0 reads no other module.",
     "inputs, outputs": "The network's inputs that reach the module, and the outputs it "
     "reaches. x3 is the fourth input, y0 the first output.",

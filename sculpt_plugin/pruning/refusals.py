@@ -14,6 +14,7 @@ from sculpt_plugin.finite import all_finite
 from sculpt_plugin.inputs import flat_tensors, undisturbed
 from sculpt_plugin.pruning.importance import EdgeImportance
 from sculpt_plugin.pruning.masks import named_tensors
+from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.schedule import Schedule, check
 from sculpt_plugin.randomness import seeded
 from sculpt_plugin.training.recipe import Recipe
@@ -43,6 +44,23 @@ def too_low(min_score: float, score: float) -> ThresholdError:
     return ThresholdError(
         f"min_score is {min_score:g} but the unpruned model scores {score:g}: {advice}."
     )
+
+
+def check_dense(step: Step, floor: float, max_drop: float | None) -> None:
+    """Refuse an unpruned model that scores too little, or may lose all of its score.
+
+    Raises:
+        ThresholdError: One of the two.
+    """
+    if step.stage != "dense":
+        return
+    if not step.accepted:
+        raise too_low(floor, step.score)
+    if max_drop is not None and 0 < step.score <= 1 and max_drop >= step.score:
+        raise ThresholdError(
+            f"max_drop is {max_drop:g} and the unpruned model scores {step.score:g}: "
+            "any model would do. If the score is a fraction, one point is 0.01."
+        )
 
 
 def check_arguments(

@@ -23,8 +23,11 @@ Reduction = Literal["mean", "sum"]
 def checked_pair(pair: Any) -> tuple[Inputs, Any]:
     """Refuse a batch that is no pair or has no samples."""
     if not isinstance(pair, tuple | list) or len(pair) != 2:
+        several = isinstance(pair, tuple | list) and len(pair) > 2
+        found = f" of {len(pair)}: for several inputs, ((a, b), targets)" * several
         raise DataError(
-            f"batches must yield (inputs, targets) pairs, got {type(pair).__name__}."
+            "batches must yield (inputs, targets) pairs, got "
+            f"{type(pair).__name__}{found}."
         )
     found = tensors(pair[0])
     if not found or len(found[0]) == 0:
@@ -84,6 +87,11 @@ def check_batch_axis(entered: dict[str, list[Tensor]], count: int) -> None:
 
 def loss_of(loss: Loss, outputs: Any, targets: Any) -> Tensor:
     """Call the user's loss; refuse what is no finite number with a gradient."""
+    if isinstance(loss, type):
+        raise DataError(
+            f"loss must be called with outputs and targets, got the class "
+            f"{loss.__name__}: pass {loss.__name__}()."
+        )
     try:
         value = loss(outputs, targets)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -34,11 +35,11 @@ from sculpt_plugin.pruning.ranking import EVALUATING, TRAINING, Ranking, Search,
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.refusals import (
     check_arguments,
+    check_dense,
     check_model,
     check_weights,
     checked_score,
     flag,
-    too_low,
 )
 from sculpt_plugin.pruning.run_settings import settings_of
 from sculpt_plugin.pruning.samples import Batches, Loss
@@ -174,8 +175,11 @@ def sculpt(
         DataError: The batches, the loss or a score cannot be used.
         TrainError: `train` or `evaluate` raised. The model is back in its last accepted
             state, and so is the checkpoint.
-        CheckpointError: The folder is another run's (its weights no longer score what
-            it says), damaged, or cannot be written.
+        CheckpointError: The folder is another run's (its weights no longer score
+            enough), damaged, or cannot be written.
+
+    Warns:
+        UserWarning: The weights in the folder score enough, but not what it says.
 
     Example:
         >>> import torch
@@ -250,8 +254,7 @@ def sculpt(
             floor = _floor(record, min_score, max_drop)
             masks = _masked(search, snapshot.masks, ranking, attempt)
             step = _turn(search, masks, attempt, len(record), floor, began, live)
-            if step.stage == "dense" and not step.accepted:
-                raise too_low(floor, step.score)
+            check_dense(step, floor, max_drop)
             if step.accepted:
                 trial = disk.capture(model, masks, step.turn)
                 if folder is not None:
@@ -333,7 +336,7 @@ def _confirm(
     folder: Path,
     live: "_Live | None",
 ) -> None:
-    """Refuse a checkpoint whose weights no longer score what it says they did."""
+    """Refuse, or doubt, a checkpoint whose weights do not score what it says."""
     scores = []
     # `train` may have left another mode behind, which `evaluate` then kept.
     for training in (None, False, True):
@@ -349,13 +352,14 @@ def _confirm(
         finally:
             handle.remove()
         # What is measured elsewhere, or by other draws, may differ by a sample or so.
-        if scores[-1] >= floor or math.isclose(scores[-1], step.score, rel_tol=0.01):
+        if math.isclose(scores[-1], step.score, rel_tol=0.01):
             return
-    raise CheckpointError(
-        f"{folder} says that its model scores {step.score:g}, but here it scores "
-        f"{scores[0]:g}, below {floor:g}: it may be of another model or of other data. "
-        "Pass another folder, or delete it."
-    )
+    said = f"{folder} says that its model scores {step.score:g}, but here it scores "
+    said += f"{max(scores):g}"
+    doubt = "it may be of another model or of other data. Pass another folder, or "
+    if max(scores) < floor:
+        raise CheckpointError(f"{said}, below {floor:g}: {doubt}delete it.")
+    warnings.warn(f"{said}: {doubt}delete it.", stacklevel=3)
 
 
 @dataclass(frozen=True, eq=False)

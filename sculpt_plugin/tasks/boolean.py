@@ -58,6 +58,11 @@ def get(name: str) -> Task:
         ('4,2,4', (0, 0, 1, 1))
     """
     plain = "".join(name.split()).removeprefix("[").removesuffix("]")
+    if plain.startswith("digits"):
+        raise TaskError(
+            f"A task must be a Boolean one here, and {plain[:40]} is on images: sculpt "
+            f"run {plain[:40]} --data DIR, or sculpt_plugin.tasks.digits."
+        )
     if plain not in _tasks():
         near = get_close_matches(plain, names(), n=3)
         advice = (

@@ -1,7 +1,10 @@
 """What a recipe refuses: counts, strengths and data that cannot be trained on."""
 
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from sculpt_plugin.errors import DataError
 
@@ -18,19 +21,32 @@ def check_settings(recipe: "Recipe") -> None:
     Raises:
         DataError: With what was expected and what was found.
     """
-    if min(recipe.first_epochs, recipe.epochs) < 1:
+    more: Any = recipe.validation
+    more = () if more is None else more if isinstance(more, tuple | list) else (more,)
+    data = (recipe.inputs, recipe.targets, *more)
+    if not all(isinstance(x, Tensor) for x in data) or len(data) not in (2, 4):
+        raise DataError(
+            "inputs and targets must be tensors, and validation None or two of them, "
+            f"got {', '.join(type(x).__name__ for x in data)}."
+        )
+    if not all(_is_count(x) for x in (recipe.first_epochs, recipe.epochs)):
         raise DataError(
             "first_epochs and epochs must be 1 or more, got "
             f"{recipe.first_epochs} and {recipe.epochs}."
+        )
+    if not _is_strength(recipe.learning_rate) or not recipe.learning_rate:
+        raise DataError(
+            "learning_rate must be a finite number above 0, got "
+            f"{recipe.learning_rate!r}."
         )
     if not isinstance(recipe.warm_up, int) or recipe.warm_up < 0:
         raise DataError(
             "warm_up must be a whole number of steps, 0 or more, got "
             f"{recipe.warm_up!r}."
         )
-    for name in ("weight_decay", "l1_decay", "noise"):
+    for name in ("weight_decay", "l1_decay", "noise", "final_share"):
         strength = getattr(recipe, name)
-        if not isinstance(strength, int | float) or not 0 <= strength < inf:
+        if not _is_strength(strength):
             raise DataError(
                 f"{name} must be a finite number, 0 or more, got {strength!r}."
             )
@@ -41,7 +57,7 @@ def check_settings(recipe: "Recipe") -> None:
             "takes it."
         )
     size, enough = recipe.batch_size, recipe.early_accept
-    if size is not None and (not isinstance(size, int) or size < 1):
+    if size is not None and not _is_count(size):
         raise DataError(
             "batch_size must be a whole number, 1 or more, or None for all samples "
             f"in one step, got {size!r}."
@@ -59,3 +75,13 @@ def check_settings(recipe: "Recipe") -> None:
                 "inputs and targets must have one row for each sample, got "
                 f"{len(inputs)} and {len(targets)}."
             )
+
+
+def _is_count(x: Any) -> bool:
+    """Tell whether something is a whole number, 1 or more."""
+    return isinstance(x, Integral) and not isinstance(x, bool) and int(x) >= 1
+
+
+def _is_strength(x: Any) -> bool:
+    """Tell whether something is a finite number, 0 or more."""
+    return isinstance(x, Real) and 0 <= float(x) < inf
