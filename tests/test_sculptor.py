@@ -233,6 +233,24 @@ def test_what_cannot_be_meant_is_refused_in_one_line(changes, error, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("what", ["buffer", "module"])
+def test_numbers_that_come_while_training_are_refused_and_the_model_is_put_back(what):
+    def growing(model):
+        train(model)
+        with torch.no_grad():
+            model[0].weight.zero_()
+        if what == "buffer":
+            model.register_buffer("mean", torch.zeros(1))
+        else:
+            model.append(nn.Linear(2, 2))
+
+    model = dense()
+    before = model[0].weight.detach().clone()
+    with pytest.raises(TrainError, match=r"in turn 1 \(units\) '.*' came or went"):
+        search(model, train=growing)
+    assert torch.equal(model[0].weight, before)
+
+
 def test_an_unpruned_model_below_the_threshold_is_refused():
     with pytest.raises(
         ThresholdError, match=r"but the unpruned model scores 0\.\d+: tr"

@@ -69,15 +69,19 @@ def flags(model: nn.Module) -> dict[str, list[bool]]:
 def restore(
     model: nn.Module, snapshot: Snapshot, noted: Mapping[str, Sequence[bool]]
 ) -> None:
-    """Put a model's numbers and flags back as they were, and drop gradients."""
+    """Put a model's numbers and flags back as they were, and drop gradients.
+
+    What the model has come to have since is left alone.
+    """
     with torch.no_grad():
         for name, tensor in named_tensors(model).items():
-            tensor.copy_(snapshot.tensors[name])
+            if name in snapshot.tensors:
+                tensor.copy_(snapshot.tensors[name])
     model.zero_grad(set_to_none=True)
-    for module, training in zip(model.modules(), noted["training"], strict=True):
+    for module, training in zip(model.modules(), noted["training"], strict=False):
         module.training = training
     for parameter, needed in zip(
-        model.parameters(), noted["requires_grad"], strict=True
+        model.parameters(), noted["requires_grad"], strict=False
     ):
         parameter.requires_grad_(needed)
 

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from sculpt_plugin.coupling import Coupling
-from sculpt_plugin.errors import DataError, ModelError, SculptError, ThresholdError
+from sculpt_plugin.errors import (
+    DataError,
+    ModelError,
+    SculptError,
+    ThresholdError,
+    TrainError,
+)
 from sculpt_plugin.finite import all_finite
 from sculpt_plugin.inputs import flat_tensors, undisturbed
 from sculpt_plugin.pruning.importance import EdgeImportance
@@ -60,6 +66,20 @@ def check_dense(step: Step, floor: float, max_drop: float | None) -> None:
         raise ThresholdError(
             f"max_drop is {max_drop:g} and the unpruned model scores {step.score:g}: "
             "any model would do. If the score is a fraction, one point is 0.01."
+        )
+
+
+def check_names(model: nn.Module, names: Sequence[str], where: str) -> None:
+    """Refuse a model that has come to have other parameters or buffers.
+
+    Raises:
+        TrainError: It names one of them.
+    """
+    changed = {*names}.symmetric_difference(named_tensors(model))
+    if changed:
+        raise TrainError(
+            "train must leave a model the parameters and buffers that it has, but in "
+            f"{where} {min(changed)!r} came or went: make it before sculpting."
         )
 
 

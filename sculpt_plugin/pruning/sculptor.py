@@ -30,13 +30,14 @@ from sculpt_plugin.pruning.importance import (
     EdgeMagnitude,
     UnitSensitivity,
 )
-from sculpt_plugin.pruning.masks import Masks, apply, attach
+from sculpt_plugin.pruning.masks import Masks, apply, attach, named_tensors
 from sculpt_plugin.pruning.ranking import EVALUATING, TRAINING, Ranking, Search, rank
 from sculpt_plugin.pruning.record import Step
 from sculpt_plugin.pruning.refusals import (
     check_arguments,
     check_dense,
     check_model,
+    check_names,
     check_weights,
     checked_score,
     flag,
@@ -299,7 +300,9 @@ def _turn(
         handle = attach(part.model, part.masks)
         try:
             if attempt.stage != "dense":
+                names = list(named_tensors(part.model))
                 _ask(search.train, part.model, "train", where)
+                check_names(part.model, names, where)
                 apply(part.model, part.masks)
                 check_weights(part.model, f"after train in {where}", TrainError)
             score = _score(search, part.model, turn, where)
