@@ -166,7 +166,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         True
     """
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    with contextlib.suppress(NotImplementedError):
+        model.eval()  # an exported program has one mode only
     try:
         yield
     finally:

@@ -210,6 +210,16 @@ def test_a_subclass_with_its_own_forward_is_followed_inside() -> None:
     assert found.graph.live_units().all()
 
 
+def test_an_exported_program_is_read_like_the_model():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    with torch.no_grad():
+        model[0].weight[1:, 0] = 0
+    program = torch.export.export(model, (torch.zeros(1, 3),)).module()
+    found, expected = (trace(x, torch.zeros(1, 3)) for x in (program, model))
+    assert found.sizes == expected.sizes
+    assert (found.adjacency != expected.adjacency).nnz == 0
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_scripted_model_is_traced_as_it_was_written() -> None:
     model = torch.jit.script(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).eval())
