@@ -175,6 +175,13 @@ def test_other_models_are_not_misread(model):
     assert alike(model, 2) is None
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_scripted_models_are_chains_or_not():
+    other = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2))
+    assert alike(torch.jit.script(pair()), 2) == [0, 1, 0]
+    assert alike(torch.jit.script(other), 2) is None
+
+
 def test_units_that_are_read_in_many_places_are_no_plain_chain():
     layers = [nn.Linear(4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2)]
     model = nn.Sequential(*layers)

@@ -228,6 +228,14 @@ def test_a_scripted_model_is_traced_as_it_was_written() -> None:
     assert found.graph.edge_count == 4
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_scripted_model_may_read_its_inputs_otherwise_than_position_by_position():
+    layers = [nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 2)]
+    model = nn.Sequential(*layers)
+    found = trace(torch.jit.script(model), torch.zeros(1, 1, 4, 4))
+    assert found.sizes == trace(model, torch.zeros(1, 1, 4, 4)).sizes == (1, 2, 2)
+
+
 def test_a_table_with_a_largest_norm_keeps_its_weights() -> None:
     table = nn.Embedding(4, 3, max_norm=0.1)
     before = table.weight.detach().clone()

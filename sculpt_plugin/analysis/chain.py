@@ -43,16 +43,11 @@ def outputs_alike_in(
     if len(read) > 1:
         return None
     chain = _Chain(read[0])
-    try:
-        with undisturbed(model):
-            chain.end(chain.run(model, given))
-    except _NoChainError:
+    with undisturbed(model):
+        output = chain.run(model, given)
+    if not chain.gave(output):
         return None
     return outputs_alike(chain.weights, chain.biases)
-
-
-class _NoChainError(Exception):
-    """The model computes something else."""
 
 
 class _Chain(Walk):
@@ -68,52 +63,61 @@ class _Chain(Walk):
         self.weights: list[Float[np.ndarray, "unit source"]] = []
         self.biases: list[Float[np.ndarray, " unit"]] = []
         self._now = inputs
-        self._bent, self._made = True, 0
+        self._broken, self._bent, self._made = False, True, 0
         # The tensors are kept, so that no other one comes to lie in their memory.
         self._past = {storage_key(inputs): inputs}
 
     def see(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        """Go on by a view, a ReLU or a layer; give up at anything else."""
-        done = Operation.of(func, args, kwargs, result)
-        read = [x for x in done.operands if storage_key(x) in self._past]
-        if not read:
-            return  # makes a weight
-        if len(read) > 1 or len(done.made) != 1 or not _beside(read[0], self._now):
-            raise _NoChainError
-        (made,) = done.made
-        if done.name in _LAYERS and read[0] is done.values[_LAYERS[done.name]]:
-            self._layer(done)
-        elif done.name == "relu" and self.weights:
-            self._bent = True
-        elif not _beside(made, self._now) or func._schema.is_mutable:
-            raise _NoChainError
-        self._now = made
-        self._past[storage_key(made)] = made
+        """Look at an operation, unless the model is known to be no chain."""
+        if self._broken:
+            return
+        # Nothing is raised here: TorchScript would make another error of it.
+        self._broken = not self._goes_on(Operation.of(func, args, kwargs, result))
+        if self._broken:
+            self._past.clear()
 
     def see_block(self, module: nn.Module, read: Any, made: Any) -> None:
         """Give up: a block is neither a layer nor a ReLU."""
-        raise _NoChainError
+        self._broken = True
 
-    def end(self, output: Any) -> None:
-        """See whether the model gives what its last layer made, and nothing else."""
+    def gave(self, output: Any) -> bool:
+        """Tell whether a chain gave what its last layer made, all of it."""
         given = flat_tensors(output)
-        if self._bent or len(given) != 1 or not _beside(given[0], self._now):
-            raise _NoChainError
-        if given[0].numel() != self._made:
-            raise _NoChainError  # leaves some of them out
+        if self._broken or self._bent or len(given) != 1:
+            return False
+        return _beside(given[0], self._now) and given[0].numel() == self._made
 
-    def _layer(self, done: Operation) -> None:
-        """Take down a layer's weights."""
+    def _goes_on(self, done: Operation) -> bool:
+        """Go on by a view, a ReLU or a layer, and by nothing else."""
+        read = [x for x in done.operands if storage_key(x) in self._past]
+        if not read:
+            return True  # makes a weight
+        if len(read) > 1 or len(done.made) != 1 or not _beside(read[0], self._now):
+            return False
+        (made,) = done.made
+        if done.name in _LAYERS and read[0] is done.values[_LAYERS[done.name]]:
+            known = self._is_next(done)
+        elif done.name == "relu":
+            known = self._bent = bool(self.weights)
+        else:
+            known = _beside(made, self._now) and not done.func._schema.is_mutable
+        self._now = made
+        self._past[storage_key(made)] = made
+        return known
+
+    def _is_next(self, done: Operation) -> bool:
+        """Take down a layer's weights, if it reads what the layer before made."""
         weight = done.values["mat2"].t()
         bias = done.values["self"] if done.name == "addmm" else weight.new_zeros(1)
         # A flatten between two layers lets each unit be read in many places.
         fits = not self.weights or len(self.weights[-1]) == weight.shape[1]
         plain = bias.ndim == 1 and not {"alpha", "beta"} & done.values.keys()
         if not (self._bent and fits and plain and weight.layout is torch.strided):
-            raise _NoChainError
+            return False
         self._bent, self._made = False, done.made[0].numel()
         self.weights.append(_numbers(weight))
         self.biases.append(_numbers(bias.expand(len(weight))))
+        return True
 
 
 _LAYERS = {"addmm": "mat1", "mm": "self"}

@@ -360,6 +360,9 @@ def follow(
     except (ReadDifferentlyError, SculptError):
         raise
     except Exception as error:
+        # TorchScript hands on what was raised as a text.
+        for differs in filter(None, (each.differs for each in follower.inputs)):
+            raise differs from None
         shapes = [list(x.shape) for x in tensors_in(inputs)]
         raise ModelError(_explained(follower, error, shapes)) from error
 

@@ -62,6 +62,7 @@ class InputUnits:
             sizes = [1, *self._shape][: tensor.ndim]
         else:
             sizes = [n if a == axis else 1 for a, n in enumerate(tensor.shape)]
+        self.differs: ReadDifferentlyError | None = None
         self.count = int(np.prod(sizes, dtype=np.int64))
         self.sizes = tuple(sizes)
         labels.put(tensor, labels.sets.new_units(self.count).reshape(sizes))
@@ -91,9 +92,9 @@ class InputUnits:
         several = (self._own(members).sum(1) > 1).any()
         if several or any(map(self._is_in, sets.junctions)):
             if by_number:
-                raise ReadDifferentlyError(self.number, None)
+                raise self._read_along(None)
             units = sets.table(read.reshape(-1))[:, 0].reshape(read.shape)
-            raise ReadDifferentlyError(self.number, self._axis_of(units))
+            raise self._read_along(self._axis_of(units))
 
     def check_junction(self, junction: Junction) -> None:
         """See to it that no sum hides single positions.
@@ -102,7 +103,12 @@ class InputUnits:
             ReadDifferentlyError: One does: the channels are what is read.
         """
         if self.axis == EVERY and self._is_in(junction):
-            raise ReadDifferentlyError(self.number, 1 if self._shape else None)
+            raise self._read_along(1 if self._shape else None)
+
+    def _read_along(self, axis: Axis) -> ReadDifferentlyError:
+        """Say, and note, along which axis the input is read."""
+        self.differs = ReadDifferentlyError(self.number, axis)
+        return self.differs
 
     def _is_in(self, junction: Junction) -> bool:
         return any(self._own(members).any() for members in junction.members)
