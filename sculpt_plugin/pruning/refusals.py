@@ -17,7 +17,7 @@ from sculpt_plugin.errors import (
     TrainError,
 )
 from sculpt_plugin.finite import all_finite
-from sculpt_plugin.inputs import flat_tensors, undisturbed
+from sculpt_plugin.inputs import check_call, flat_tensors, undisturbed
 from sculpt_plugin.pruning.importance import EdgeImportance
 from sculpt_plugin.pruning.masks import named_tensors
 from sculpt_plugin.pruning.record import Step
@@ -264,7 +264,8 @@ def check_alike(
     far as some of the inputs show.
 
     Raises:
-        ModelError: A network has other parameters, or computes something else.
+        ModelError: A network has other parameters, computes something else, or cannot
+            run.
     """
     first = named_tensors(models[0])
     shapes = {name: tensor.shape for name, tensor in first.items()}
@@ -274,6 +275,7 @@ def check_alike(
         own = {name: tensor.shape for name, tensor in named_tensors(model).items()}
         found = "have other parameters"
         if own == shapes:
+            check_call(model, inputs)
             outputs = _computed(model, first, inputs)
             if len(outputs) == len(expected) and all(map(_close, outputs, expected)):
                 continue

@@ -140,8 +140,8 @@ def sweep(
     models = [build(seed) for seed in grid.seeds]
     refusals.check_built(models)
     recipe = recipe.on_device_of(models[0])
-    refusals.check_alike(models, grid.seeds, recipe.inputs)
     coupling = couple(models[0], recipe.inputs)
+    refusals.check_alike(models, grid.seeds, recipe.inputs)
     refusals.check_weights(models[0], "before training", ModelError)
     refusals.check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
     parts = _parts(grid, jobs)
