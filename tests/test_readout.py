@@ -48,6 +48,31 @@ def test_a_unit_that_no_input_reaches_counts_as_bias() -> None:
     assert found.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_how_large_hidden_units_are_is_nothing_to_what_is_alike(seed: int) -> None:
+    # Three functions, each computed by two outputs with nearly the same weights.
+    random = np.random.default_rng(seed)
+    shapes = [(9, 5), (8, 9), (3, 8)]
+    tables = [random.normal(size=x) * (random.random(x) < 0.7) for x in shapes]
+    tables[-1] = tables[-1].repeat(2, axis=0) * random.normal(1, 0.02, (6, 8))
+    biases = [random.normal(size=len(table)) for table in tables]
+    biases[-1] = biases[-1][:3].repeat(2)
+    found = outputs_alike(tables, biases)
+    for layer in (0, 1):
+        # What a unit with ReLU gives is so many times larger, and is weighed down.
+        factor = np.exp(random.normal(0, 3, len(tables[layer])))
+        tables[layer] *= factor[:, None]
+        biases[layer] *= factor
+        tables[layer + 1] /= factor
+    assert found.tolist() == [0, 0, 1, 1, 2, 2]
+    assert outputs_alike(tables, biases).tolist() == found.tolist()
+
+
+def test_of_a_layer_without_units_all_outputs_are_apart() -> None:
+    tables = [np.zeros((0, 2)), np.zeros((2, 0))]
+    assert outputs_alike(tables, [np.zeros(0), np.ones(2)]).tolist() == [0, 1]
+
+
 def test_biases_must_fit_the_layers() -> None:
     with pytest.raises(GraphError, match=r"that is \[2, 2\], got shapes \[\(2,\)\]"):
         outputs_alike([np.eye(2), np.eye(2)], [np.zeros(2)])

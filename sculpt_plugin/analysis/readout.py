@@ -14,6 +14,9 @@ from sculpt_plugin.errors import GraphError
 # Rows of weights are alike if more than nine tenths of one is in the other (cosine
 # squared).
 _IN_COMMON = 0.9
+# The sizes of units are even where none would change by more than such a share; deep
+# networks come there slowly.
+_EVEN, _MOST_TURNS = 1e-6, 100
 
 
 def outputs_alike(
@@ -31,7 +34,9 @@ def outputs_alike(
     They are alike if their weights are, without the bias and with it. Nothing is asked
     of the data or of the targets: it is the network itself that says which outputs it
     computes in one way. A unit that no input reaches is a constant,
-    so it counts as a part of the bias of what reads it.
+    so it counts as a part of the bias of what reads it. And how large a unit's numbers
+    are is nothing to what is computed, if what reads them weighs them accordingly: all
+    are taken as in the network with the smallest weights that computes the same.
 
     Args:
         weights: A chain of layers with ReLU between them, from the inputs up. Row `i`
@@ -60,17 +65,49 @@ def outputs_alike(
             f"{[len(table) for table in weights]}, got shapes {shapes}."
         )
     live = graph.live_units()
-    constant = np.zeros(graph.sizes[0])
-    for layer in range(1, graph.depth - 1):
-        level = biases[layer - 1] + weights[layer - 1] @ constant
+    tables, level, constant = [], np.zeros(0), np.zeros(graph.sizes[0])
+    for layer, (table, bias) in enumerate(zip(weights, biases, strict=True), start=1):
+        level = bias + table @ constant
         constant = np.where(live[graph.units(layer)], 0, np.maximum(level, 0))
-    level = biases[-1] + weights[-1] @ constant
-    readers = live[graph.units(graph.depth - 2)]
-    read = weights[-1] * readers
+        ends = np.outer(live[graph.units(layer)], live[graph.units(layer - 1)])
+        tables.append(np.where(ends, table, 0))
+    read = tables[-1] * _sizes_evened(tables)
     # A large bias would hide that two outputs read different units.
     alike = _alike(read) & _alike(np.concatenate([read, level[:, None]], axis=1))
     joined = csgraph.connected_components(sparse.csr_array(alike), directed=False)[1]
     return in_order(joined)
+
+
+def _sizes_evened(
+    tables: Sequence[Float[np.ndarray, "_ _"]],
+) -> Float[np.ndarray, " unit"]:
+    """Say how much smaller the last layer's inputs are where all units are even.
+
+    A unit with ReLU can be so many times larger if what reads it weighs it so many
+    times less. Of the networks that differ by such factors only, one has the smallest
+    sum of squared weights: the one in which each unit reads as much as it is read.
+
+    Args:
+        tables: The weights between live units, from the inputs up.
+
+    Returns:
+        What to multiply the weights by that read these units.
+    """
+    squares = [table.astype(float) ** 2 for table in tables]
+    # Squared, too: of the inputs, each hidden layer and the outputs.
+    sizes = [np.ones(table.shape[1]) for table in tables] + [np.ones(len(tables[-1]))]
+    for _ in range(_MOST_TURNS):
+        most = 0.0
+        for layer in range(1, len(tables)):
+            reads = squares[layer - 1] @ (1 / sizes[layer - 1])
+            is_read = sizes[layer + 1] @ squares[layer]
+            live = (reads > 0) & (is_read > 0)
+            even = np.sqrt(np.divide(is_read, reads, out=reads**0, where=live))
+            most = max(most, np.abs(even / sizes[layer] - 1).max(initial=0.0))
+            sizes[layer] = even
+        if most < _EVEN:
+            break
+    return 1 / np.sqrt(sizes[-2])
 
 
 def _alike(rows: Float[np.ndarray, "row _"]) -> Bool[np.ndarray, "row row"]:
