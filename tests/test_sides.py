@@ -205,20 +205,30 @@ def test_a_network_without_structure_is_one_module(seed, reads):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("stray", [0, 4])
-def test_relabelling_units_in_a_layer_changes_no_module(seed, stray):
+@pytest.mark.parametrize(
+    ("stray", "sizes", "reads"),
+    [
+        (0, (120, 60, 30, 3), 10),
+        (4, (120, 60, 30, 3), 10),
+        # Of units that read so little, many are equally near to each other.
+        (8, (80, 100, 50, 10), 4),
+        (14, (120, 60, 30, 3), 5),
+    ],
+)
+def test_relabelling_units_in_a_layer_changes_no_module(seed, stray, sizes, reads):
     numbers = np.random.default_rng(seed)
-    graph = two_sides(stray, seed=seed)
-    place = np.concatenate(
-        [
-            numbers.permutation(np.arange(graph.unit_count)[graph.units(layer)])
-            for layer in range(graph.depth)
-        ]
-    )
+    graph = two_sides(stray, seed=seed, sizes=sizes, reads=reads)
+    expected = same(modules_of(graph))
     edges = np.stack([graph.edge_sources, graph.adjacency.indices], axis=1)
-    other = LayeredGraph.from_edges(graph.sizes, place[edges])
-    moved = modules_of(other)[place]
-    assert (same(moved) == same(modules_of(graph))).all()
+    for _ in range(3):
+        place = np.concatenate(
+            [
+                numbers.permutation(np.arange(graph.unit_count)[graph.units(layer)])
+                for layer in range(graph.depth)
+            ]
+        )
+        other = LayeredGraph.from_edges(graph.sizes, place[edges])
+        assert (same(modules_of(other)[place]) == expected).all()
 
 
 def test_modules_are_numbered_from_0_without_gaps():

@@ -61,9 +61,7 @@ def join_both_ways(
 
     Returns:
         The module of each unit, numbered in order of first appearance. The order of
-        the units within a layer changes nothing else, but for stray edges in a network
-        of more than 128 units: it settles which units that are equally near to each
-        other are joined first, and so which division is found, if any.
+        the units within a layer changes nothing else.
 
     Raises:
         GraphError: There are too many inputs to compare them at every scale. With ten

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt64
 from scipy import sparse
 from scipy.cluster.hierarchy import linkage
 from scipy.sparse import csgraph
@@ -27,6 +27,9 @@ _UNKNOWN = -2
 # Most units of which each two are compared, and most groups that are tried.
 _MOST_COMPARED = 2048
 _MOST_GROUPS = 16
+# In how many ways ties between them are settled. Of 220 networks with two sides and up
+# to 20 stray edges one way finds the sides of 171, two of 177 and five of 185.
+_WAYS = 5
 # Bits that it may cost to keep outputs apart that share no unit.
 _BENEFIT_OF_DOUBT = 64.0
 # The share of the edges that joins two modules, as in the paper.
@@ -70,12 +73,13 @@ def sides_and_purposes(graph: LayeredGraph) -> Int[np.ndarray, " unit"] | None:
     first = _first_readers(graph)
     if max(graph.sizes[first], graph.sizes[-1]) > _MOST_COMPARED:
         return None
+    forms = _forms(graph)
     whole = np.zeros(graph.unit_count, dtype=np.int64)
-    purposes = [_Division(graph, whole, found, 0) for found in _purposes(graph)]
+    purposes = [_Division(graph, whole, found, 0) for found in _purposes(graph, forms)]
     # Far below the outputs a purpose may be chance: it counts from where it pays.
     purpose = _finest([found.from_best_layer() for found in purposes])
     # The choices are made one after the other: all at once would cost their product.
-    sides = [replace(purpose, side=x, top=first + 1) for x in _sides(graph)]
+    sides = [replace(purpose, side=x, top=first + 1) for x in _sides(graph, forms)]
     side = _best(sides).side
     # Once the sides are known, purposes need not speak of what is below.
     divisions = [replace(x, side=side).from_best_layer() for x in purposes]
@@ -184,7 +188,9 @@ def _first_readers(graph: LayeredGraph) -> int:
     return next(layer for layer in range(1, graph.depth) if graph.sizes[layer])
 
 
-def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
+def _sides(
+    graph: LayeredGraph, forms: UInt64[np.ndarray, " unit"]
+) -> list[Int[np.ndarray, " unit"]]:
     """Give each unit its side, for each number of sides."""
     lowest = _first_readers(graph)
     first = graph.units(lowest)
@@ -193,7 +199,7 @@ def _sides(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
     reads = feeders[first][:, graph.units(0)]
     alone = _reads_alone(reads)
     found = []
-    for group in _groupings(reads[~alone]):
+    for group in _groupings(reads[~alone], forms[first][~alone]):
         side = np.full(graph.unit_count, _UNKNOWN)
         # An input goes with those that read it, a unit above with what feeds it.
         side[first][~alone] = group
@@ -221,12 +227,14 @@ def _reads_alone(reads: sparse.csr_array) -> Bool[np.ndarray, " unit"]:
     return alone & ~alone.all()
 
 
-def _purposes(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
+def _purposes(
+    graph: LayeredGraph, forms: UInt64[np.ndarray, " unit"]
+) -> list[Int[np.ndarray, " unit"]]:
     """Give each unit its purpose, for each number of purposes."""
     last = graph.units(graph.depth - 1)
     feeders = graph.adjacency.tocsc().T.tocsr()
     found = []
-    for group in _groupings(feeders[last]):
+    for group in _groupings(feeders[last], forms[last]):
         purpose = np.full(graph.unit_count, MIXED)
         purpose[last] = group
         for layer in range(graph.depth - 2, -1, -1):
@@ -236,8 +244,39 @@ def _purposes(graph: LayeredGraph) -> list[Int[np.ndarray, " unit"]]:
     return found
 
 
-def _groupings(reads: sparse.csr_array) -> list[Int[np.ndarray, " unit"]]:
-    """Group units by how much they read in common, into one group, two, and so on."""
+def _forms(graph: LayeredGraph) -> UInt64[np.ndarray, " unit"]:
+    """Number units by how they are wired; whatever order they are in, it is the same.
+
+    A unit's number comes of its layer, then of its neighbours' numbers, then of theirs:
+    units get the same one only where so many steps around them look the same (colour
+    refinement, Weisfeiler and Leman 1968).
+    """
+    readers = graph.adjacency.astype(np.uint64)
+    feeders = readers.T.tocsr()
+    forms = _mixed(graph.layer_of.astype(np.uint64))
+    for _ in range(2 * graph.depth):
+        around = _mixed(readers @ forms) + feeders @ forms
+        forms = _mixed(forms + around)
+    return forms
+
+
+def _mixed(numbers: UInt64[np.ndarray, " _"]) -> UInt64[np.ndarray, " _"]:
+    """Scatter whole numbers over all that 64 bits can hold, equal ones alike."""
+    # The finalizer of SplitMix64 (Steele, Lea and Flood 2014), which loses nothing.
+    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _groupings(
+    reads: sparse.csr_array, forms: UInt64[np.ndarray, " unit"]
+) -> list[Int[np.ndarray, " unit"]]:
+    """Group units by how much they read in common, into one group, two, and so on.
+
+    Which of equally near units are joined first is settled by their forms, in a few
+    ways that are all given.
+    """
     ones = np.ones(len(reads.indices))
     read = sparse.csr_array((ones, reads.indices, reads.indptr), shape=reads.shape)
     common = (read @ read.T).toarray()
@@ -249,8 +288,26 @@ def _groupings(reads: sparse.csr_array) -> list[Int[np.ndarray, " unit"]]:
     np.fill_diagonal(apart, 0)
     # A symmetric table to the last bit, and no distance below zero.
     apart = np.maximum((apart + apart.T) / 2, 0)
-    tree = linkage(squareform(apart, checks=False), method="average")
-    return [_cut(tree, groups) for groups in range(1, min(count, _MOST_GROUPS) + 1)]
+    trees = []
+    for _ in range(_WAYS):
+        forms = _mixed(forms)
+        order = np.argsort(forms, kind="stable")
+        near = squareform(apart[np.ix_(order, order)], checks=False)
+        trees.append((linkage(near, method="average"), np.argsort(order)))
+    most = min(count, _MOST_GROUPS)
+    # Those of as many groups one after the other, and none twice.
+    found = {}
+    for groups in range(1, most + 1):
+        for tree, place in trees:
+            group = _cut(tree, groups)[place]
+            found.setdefault(_first_alike(group).tobytes(), group)
+    return list(found.values())
+
+
+def _first_alike(group: Int[np.ndarray, " unit"]) -> Int[np.ndarray, " unit"]:
+    """Name groups by their first units."""
+    first, number = np.unique(group, return_index=True, return_inverse=True)[1:]
+    return first[number]
 
 
 def _cut(tree: Float[np.ndarray, "merge 4"], groups: int) -> Int[np.ndarray, " unit"]:
