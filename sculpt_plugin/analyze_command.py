@@ -28,7 +28,7 @@ def analyze(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A model file, or a folder of `sculpt run` or `sweep`.",
+            help="A model file, or a folder of `sculpt run` or of a seed of `sweep`.",
             parser=path_from,
         ),
     ],
@@ -155,7 +155,7 @@ def analyze(
     for path in export or ():
         exports.check_path(path)
     if masks is not None:
-        exports.check_place(masks)
+        exports.check_masks_path(masks)
     if plot is not None:
         pictures.check_installed()
         exports.check_place(plot)

@@ -101,10 +101,11 @@ def save_masks(report: Report, model: nn.Module, path: str | Path) -> None:
 
     Raises:
         ModelError: The model is not the one that was analyzed.
-        ExportError: The place is no place for a file.
+        ExportError: The name does not end in .safetensors, or the place is no place for
+            a file.
         CheckpointError: The file cannot be written.
     """
-    check_place(path)
+    check_masks_path(path)
     found = masks(report, model)
     metadata = {
         "format": MASKS_FORMAT,
@@ -132,6 +133,26 @@ def check_path(path: str | Path) -> None:
         raise ExportError(
             f"An exported graph must end in {', '.join(most)} or {last}, got "
             f"{Path(path).name!r}: rename it."
+        )
+    check_place(path)
+
+
+def check_masks_path(path: str | Path) -> None:
+    """Refuse a path that `save_masks` could not write, before there are any.
+
+    Raises:
+        ExportError: As for `save_masks`.
+
+    Example:
+        >>> check_masks_path("masks.pt")
+        Traceback (most recent call last):
+            ...
+        sculpt_plugin.errors.ExportError: Masks are saved as .safetensors, got
+        'masks.pt': rename it.
+    """
+    if Path(path).suffix.lower() != ".safetensors":
+        raise ExportError(
+            f"Masks are saved as .safetensors, got {Path(path).name!r}: rename it."
         )
     check_place(path)
 

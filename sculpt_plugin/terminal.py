@@ -139,6 +139,8 @@ def progress(console: "Console") -> Iterator[Watch]:
             settle()
             if not rows:
                 erase(bar)
+    if not rows:
+        console.print("This had been done before, and is shown again.", style="dim")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import networkx
 import pytest
 import torch
 from networks import mlp
+from safetensors.torch import save_file
 from torch import nn
 
 import sculpt_plugin as sp
@@ -141,7 +142,8 @@ def test_masks_of_a_cut_model_are_refused_with_advice(sculpt, halves):
         (["--export", "g.dot"], 1, "must end in .graphml, .gexf or .json"),
         (["--export", "no/g.gexf"], 1, "does not: make it first"),
         (["--export", "folder.gexf"], 1, "but is a folder"),
-        (["--masks", "folder.gexf"], 1, "but is a folder"),
+        (["--masks", "folder.safetensors"], 1, "but is a folder"),
+        (["--masks", "masks.pt"], 1, "saved as .safetensors, got 'masks.pt'"),
         (["--method", "magic"], 2, "'magic'"),
         (["--input-shape", "4:integer"], 2, "one of float32, "),
         (["--input-shape", "4:"], 2, "must end in a dtype after its colon"),
@@ -157,6 +159,7 @@ def test_what_cannot_be_done_is_said_on_one_line(
     sculpt, halves, arguments, code, message
 ):
     Path("folder.gexf").mkdir()
+    Path("folder.safetensors").mkdir()
     found, out, err = sculpt("m.pt", *arguments)
     assert (found, out, err.count("\n")) == (code, "", 1)
     assert message in err
@@ -247,17 +250,19 @@ def test_strict_refuses_a_norm_that_mixes_units(sculpt, monkeypatch):
 
 
 def test_the_file_that_is_analyzed_is_never_written_over(sculpt, halves, tmp_path):
-    before = (tmp_path / "m.pt").read_bytes()
-    for option in ("--masks", "--plot"):
-        code, _, err = sculpt("m.pt", option, tmp_path / "m.pt")
+    save_file(halves.state_dict(), "m.safetensors")
+    for option, name in (("--masks", "m.safetensors"), ("--plot", "m.pt")):
+        before = (tmp_path / name).read_bytes()
+        code, _, err = sculpt(name, option, tmp_path / name)
         assert code == 2 and "must not replace the file that is analyzed" in err
-    assert (tmp_path / "m.pt").read_bytes() == before
+        assert (tmp_path / name).read_bytes() == before
 
 
 def test_two_results_in_one_file_are_refused(sculpt, halves, tmp_path):
-    code, _, err = sculpt("m.pt", "--masks", "g.json", "--export", "g.json")
+    name = "g.safetensors"
+    code, _, err = sculpt("m.pt", "--masks", name, "--plot", name)
     assert code == 2 and "two go to the same" in err
-    assert not (tmp_path / "g.json").exists()
+    assert not (tmp_path / name).exists()
 
 
 def test_what_the_users_own_code_prints_is_no_part_of_the_json(sculpt, tmp_path):

@@ -100,6 +100,16 @@ def test_one_module_is_called_what_it_is(density: float, said: str) -> None:
     assert "input-separable" not in text and "level" not in text
 
 
+@pytest.mark.parametrize(("unfed", "said"), [(1, "1 output"), (2, "2 outputs")])
+def test_outputs_that_nothing_feeds_are_no_structure(unfed: int, said: str) -> None:
+    edges = [(0, 2), (1, 2), (1, 3), (2, 4), (3, 4)]
+    graph = LayeredGraph.from_edges((2, 2, 1 + unfed), edges)
+    found = detect(graph)
+    assert len(found.modules) == 1 + unfed
+    text = printed(ModuleTree(graph, found))
+    assert f"One module: no structure here, beside {said} without edges\n" in text
+
+
 def test_what_is_left_of_a_pruned_network_is_not_to_be_pruned_first() -> None:
     edges = [(0, 2), (1, 2), (2, 4)]
     graph = LayeredGraph.from_edges((2, 2, 1), edges)

@@ -70,6 +70,14 @@ def test_progress_ends_on_what_was_kept_and_all_on_the_next_command(sculpt):
     assert out.endswith("\nNext: sculpt sweep 4,1,4 --hidden 12\n")
 
 
+def test_a_run_that_had_ended_says_so(sculpt):
+    said = "This had been done before"
+    first, again = sculpt(*SMALL)[1], sculpt(*SMALL)[1]
+    assert said not in first and said in again
+    # All else is the same, but for the bars.
+    assert again.split("\n", 1)[1] == first[first.index("Kept ") :]
+
+
 def test_another_seed_in_the_same_folder_is_told_how_to_name_another(sculpt):
     sculpt(*SMALL)
     code, _, err = sculpt(*SMALL, "--seed", "1")

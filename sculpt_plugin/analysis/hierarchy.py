@@ -88,3 +88,19 @@ class Hierarchy:
     label: Int[np.ndarray, " unit"]
     edges: dict[tuple[int, int], int]
     clusters: tuple[LayerClusters, ...] = field(default=())
+
+    @property
+    def undivided(self) -> TaskModule | None:
+        """The only module that inputs reach, None where there are several.
+
+        Beside it are outputs that nothing feeds, if any: modules that say nothing of
+        structure.
+
+        Example:
+            >>> one = TaskModule(0, 0, (0, 1), 3, (0, 1), (0,), (), True, 1.0)
+            >>> unfed = TaskModule(1, 0, (1,), 1, (), (1,), (), True, 0.0)
+            >>> Hierarchy((one, unfed), np.array([0, 0, 0, 1]), {}).undivided.id
+            0
+        """
+        fed = [module for module in self.modules if module.inputs]
+        return fed[0] if len(fed) == 1 else None

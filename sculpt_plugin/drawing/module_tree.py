@@ -97,9 +97,13 @@ class ModuleTree:
 def _headline(hierarchy: Hierarchy) -> str:
     """Say how many modules there are, and plainly where that says nothing."""
     modules = hierarchy.modules
-    if len(modules) == 1:
-        dense = modules[0].density == 1 and (hierarchy.label >= 0).all()
-        more = ", and no edge is missing: prune the network first" if dense else ""
+    if (module := hierarchy.undivided) is not None:
+        dense = module.density == 1 and (hierarchy.label >= 0).all()
+        unfed = sum(other.units for other in modules) - module.units
+        if unfed:
+            more = f", beside {unfed:,} output{'' if unfed == 1 else 's'} without edges"
+        else:
+            more = ", and no edge is missing: prune the network first" if dense else ""
         return f"One module: no structure here{more}"
     if not hierarchy.edges:
         return f"{len(modules):,} modules, none of which feeds another"

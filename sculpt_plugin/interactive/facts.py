@@ -60,8 +60,9 @@ def headline(hierarchy: Hierarchy) -> str:
     modules = hierarchy.modules
     if not modules:
         return "No module here: no unit is alive."
-    if len(modules) == 1:
-        return "No structure here: all live units are one module."
+    if hierarchy.undivided is not None:
+        beside = "" if len(modules) == 1 else ", but for outputs without edges"
+        return f"No structure here: all live units are one module{beside}."
     levels = 1 + max(module.level for module in modules)
     said = f"{counted(len(modules), 'module')} on {counted(levels, 'level')}"
     reused = sum(len(module.used_by) > 1 for module in modules)
@@ -86,11 +87,12 @@ def summary(parent: Element, graph: LayeredGraph, hierarchy: Hierarchy) -> None:
         ('p', 'dl')
     """
     child(parent, "p", headline(hierarchy), attributes={"class": "headline"})
-    if len(hierarchy.modules) == 1:
+    if hierarchy.undivided is not None:
+        dense = len(hierarchy.modules) == 1 and hierarchy.modules[0].density == 1
         child(
             parent,
             "p",
-            _UNPRUNED if hierarchy.modules[0].density == 1 else _UNDIVIDED,
+            _UNPRUNED if dense else _UNDIVIDED,
             attributes={"class": "lead"},
         )
     live = int((hierarchy.label >= 0).sum())
