@@ -43,8 +43,8 @@ plt.show()
 # %%
 # The witnesses
 # -------------
-# Of each seed we hear the five sparsest networks that differ. Nearly all see the same
-# five modules; here and there one has more, where an output has a stray edge.
+# Of each seed we hear the five sparsest networks that differ. All or nearly all
+# see the same five modules. If one has more, an output of it has a stray edge.
 
 witnesses = []
 for seed in found.seeds:
