@@ -1,12 +1,16 @@
 """What a search refuses, it refuses in one line, and gives the model back."""
 
+import numpy as np
 import pytest
 import torch
 from networks import mlp
 from small_search import INPUTS, dense, search, train
 from torch import nn
 
+from sculpt_plugin.coupling.couple import _check_layers
 from sculpt_plugin.errors import DataError, ModelError, ThresholdError, TrainError
+from sculpt_plugin.pruning import refusals
+from sculpt_plugin.pruning.masks import _pairs
 
 
 def failing(model):
@@ -72,3 +76,29 @@ def test_an_unpruned_model_below_the_threshold_is_refused():
 def test_a_network_without_hidden_layer_is_refused_with_the_remedy():
     with pytest.raises(ModelError, match="Pass units=None"):
         search(mlp(4, 2))
+
+
+def test_a_seed_may_come_from_numpy():
+    assert type(refusals.seed_of(np.int64(3))) is int
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (lambda: refusals.seed_of(1.5), DataError, "whole number, 0 or above, got 1.5"),
+        (lambda: refusals.folder_of(3), DataError, "a folder's path or None, got 3"),
+        (
+            lambda: _check_layers.__wrapped__(nn.Linear(1, 1), None),
+            ModelError,
+            "a list of names, got NoneType: leave it out",
+        ),
+        (
+            lambda: _pairs.__wrapped__(nn.Linear(1, 1), 3),
+            ModelError,
+            "must be Masks, got int: take those of a sculpture",
+        ),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_in_one_line(call, error, told):
+    with pytest.raises(error, match=told):
+        call()

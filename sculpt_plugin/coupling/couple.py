@@ -126,6 +126,11 @@ def _check_layers(model: nn.Module, ignore: Sequence[str]) -> None:
         raise ModelError(
             f"ignore must be a list of names, got {ignore!r}: [{ignore!r}]"
         )
+    if not isinstance(ignore, Sequence):
+        raise ModelError(
+            f"ignore must be a list of names, got {type(ignore).__name__}: leave it "
+            "out to ignore none."
+        )
     known = [name for name, _ in model.named_modules()]
     for name in ignore:
         if name not in known:

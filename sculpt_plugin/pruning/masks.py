@@ -209,6 +209,11 @@ def _held(model: nn.Module, name: str, gone: Tensor) -> Held:
 
 def _pairs(model: nn.Module, masks: Masks) -> list[tuple[str, Tensor]]:
     """Pair each parameter's name with what is gone of it; a full mask needs no pair."""
+    if not isinstance(masks, Masks):
+        raise ModelError(
+            f"masks must be Masks, got {type(masks).__name__}: take those of a "
+            "sculpture, or what load_masks gives."
+        )
     parameters = dict(model.named_parameters())
     for name, keep in masks.keep.items():
         parameter = parameters.get(name)

@@ -2,6 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from operator import index
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -88,7 +92,6 @@ def check_arguments(
     max_drop: float | None,
     units: Schedule | None,
     edges: Schedule | None,
-    seed: int,
     edge_importance: Any,
     finest: Any = 0.0,
     one_by_one: bool = False,
@@ -113,8 +116,6 @@ def check_arguments(
         raise DataError(
             "At least one of units and edges must be given, got None twice."
         )
-    if not isinstance(seed, int) or seed < 0:
-        raise DataError(f"seed must be a whole number, 0 or above, got {seed!r}.")
     if edge_importance is not None and not isinstance(edge_importance, EdgeImportance):
         raise DataError(
             "edge_importance must score single edges, as EdgeMagnitude() and "
@@ -152,6 +153,38 @@ def flag(value: Any, *, name: str) -> bool:
     except (TypeError, ValueError, RuntimeError):
         pass  # Several values at once.
     raise DataError(f"{name} must be True or False, got {type(value).__name__}.")
+
+
+def seed_of(value: Any) -> int:
+    """Give a seed as Python's own whole number, whatever library it came from.
+
+    Raises:
+        DataError: It is none, or below 0.
+
+    Example:
+        >>> import numpy
+        >>> seed_of(numpy.int64(3))
+        3
+    """
+    with suppress(TypeError):
+        if (seed := index(value)) >= 0:
+            return seed
+    raise DataError(f"seed must be a whole number, 0 or above, got {value!r}.")
+
+
+def folder_of(checkpoint: Any) -> Path | None:
+    """Give the folder that a checkpoint goes to, None for none.
+
+    Raises:
+        DataError: It is no path.
+
+    Example:
+        >>> folder_of("runs/first").name
+        'first'
+    """
+    if checkpoint is None or isinstance(checkpoint, str | PathLike):
+        return None if checkpoint is None else Path(checkpoint)
+    raise DataError(f"checkpoint must be a folder's path or None, got {checkpoint!r}.")
 
 
 def check_grid(

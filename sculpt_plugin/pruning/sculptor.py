@@ -22,6 +22,7 @@ from sculpt_plugin.errors import (
 )
 from sculpt_plugin.inputs import Inputs
 from sculpt_plugin.pruning import checkpoint as disk
+from sculpt_plugin.pruning import refusals
 from sculpt_plugin.pruning.attempts import Attempt, Plan, next_attempt
 from sculpt_plugin.pruning.compaction import Compacted, compact
 from sculpt_plugin.pruning.excerpt import Excerpt, excerpt
@@ -33,15 +34,6 @@ from sculpt_plugin.pruning.importance import (
 from sculpt_plugin.pruning.masks import Masks, apply, attach, named_tensors
 from sculpt_plugin.pruning.ranking import EVALUATING, TRAINING, Ranking, Search, rank
 from sculpt_plugin.pruning.record import Step
-from sculpt_plugin.pruning.refusals import (
-    check_arguments,
-    check_dense,
-    check_model,
-    check_names,
-    check_weights,
-    checked_score,
-    flag,
-)
 from sculpt_plugin.pruning.run_settings import settings_of
 from sculpt_plugin.pruning.samples import Batches, Loss
 from sculpt_plugin.pruning.schedule import Schedule, plain
@@ -208,17 +200,17 @@ def sculpt(
         https://arxiv.org/abs/2305.18402
     """
     # Plain numbers, whatever library they came from, for the checkpoint's settings.
-    units, edges = plain(units), plain(edges)
-    one_by_one = flag(one_by_one, name="one_by_one")
-    compacting = flag(compacting, name="compacting")
-    check_arguments(
-        min_score, max_drop, units, edges, seed, edge_importance, finest, one_by_one
+    units, edges, seed = plain(units), plain(edges), refusals.seed_of(seed)
+    one_by_one = refusals.flag(one_by_one, name="one_by_one")
+    compacting = refusals.flag(compacting, name="compacting")
+    refusals.check_arguments(
+        min_score, max_drop, units, edges, edge_importance, finest, one_by_one
     )
     min_score = None if min_score is None else float(min_score)
     max_drop = None if max_drop is None else float(max_drop)
     coupling = couple(model, example_inputs, ignore=ignore)
-    check_weights(model, "before pruning", ModelError)
-    check_model(coupling, units, edges)
+    refusals.check_weights(model, "before pruning", ModelError)
+    refusals.check_model(coupling, units, edges)
     search = Search(
         model, coupling, train, evaluate, batches, loss,
         unit_importance or UnitSensitivity(), edge_importance or EdgeMagnitude(), seed,
@@ -226,7 +218,7 @@ def sculpt(
     flags = disk.flags(model)
     snapshot = disk.capture(model, Masks.dense(model, coupling), 0)
     record: list[Step] = []
-    folder, found = None if checkpoint is None else Path(checkpoint), None
+    folder, found = refusals.folder_of(checkpoint), None
     ranking = Ranking(-1, {}, "dense")
     plan = Plan(
         units, edges, coupling.unit_count, coupling.unit_count - len(coupling.prunable),
@@ -255,7 +247,7 @@ def sculpt(
             floor = _floor(record, min_score, max_drop)
             masks = _masked(search, snapshot.masks, ranking, attempt)
             step = _turn(search, masks, attempt, len(record), floor, began, live)
-            check_dense(step, floor, max_drop)
+            refusals.check_dense(step, floor, max_drop)
             if step.accepted:
                 trial = disk.capture(model, masks, step.turn)
                 if folder is not None:
@@ -302,9 +294,11 @@ def _turn(
             if attempt.stage != "dense":
                 names = list(named_tensors(part.model))
                 _ask(search.train, part.model, "train", where)
-                check_names(part.model, names, where)
+                refusals.check_names(part.model, names, where)
                 apply(part.model, part.masks)
-                check_weights(part.model, f"after train in {where}", TrainError)
+                refusals.check_weights(
+                    part.model, f"after train in {where}", TrainError
+                )
             score = _score(search, part.model, turn, where)
         finally:
             handle.remove()
@@ -327,7 +321,9 @@ def _turn(
 def _score(search: Search, model: nn.Module, turn: int, where: str) -> float:
     """Evaluate, on a turn's own random numbers: a run that goes on draws them again."""
     with seeded(search.seed, EVALUATING, turn):
-        return checked_score(_ask(search.evaluate, model, "evaluate", where), where)
+        return refusals.checked_score(
+            _ask(search.evaluate, model, "evaluate", where), where
+        )
 
 
 def _confirm(

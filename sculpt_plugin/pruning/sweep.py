@@ -145,7 +145,7 @@ def sweep(
     refusals.check_weights(models[0], "before training", ModelError)
     refusals.check_model(coupling, grid.unit_steps[0], grid.edge_steps[0])
     parts = _parts(grid, jobs)
-    folder = None if checkpoint is None else Path(checkpoint)
+    folder = refusals.folder_of(checkpoint)
     with ExitStack() as stack:
         if folder is not None:
             settings = _settings(grid, recipe, models, lanes, jobs)
