@@ -72,6 +72,21 @@ def test_what_train_writes_into_masked_entries_is_not_evaluated():
     assert min(zeros[1:]) > 0
 
 
+def test_what_evaluate_writes_into_masked_entries_is_not_kept():
+    def writing(model):
+        score = evaluate(model)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1e-6)
+        return score
+
+    sculpture = search(evaluate=writing)
+    parameters = dict(sculpture.model.named_parameters())
+    assert sculpture.masks.gone_count > 0
+    for name, keep in sculpture.masks.keep.items():
+        assert not parameters[name][~keep].any()
+
+
 def test_a_train_that_diverges_is_named_and_the_model_comes_back():
     model = dense()
     before = copy.deepcopy(model.state_dict())

@@ -304,7 +304,8 @@ def _turn(
             handle.remove()
     if part is not whole:
         part.put_back(search.model)
-        apply(search.model, masks)
+    # Once more, for an evaluate that writes weights.
+    apply(search.model, masks)
     return Step(
         stage=attempt.stage,
         turn=turn,
