@@ -61,7 +61,8 @@ def join_both_ways(
 
     Returns:
         The module of each unit, numbered in order of first appearance. The order of
-        the units within a layer changes nothing else.
+        the units within a layer changes nothing else, but where units are wired so much
+        alike that only their order tells them apart.
 
     Raises:
         GraphError: There are too many inputs to compare them at every scale. With ten
