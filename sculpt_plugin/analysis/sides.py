@@ -28,8 +28,9 @@ _UNKNOWN = -2
 _MOST_COMPARED = 2048
 _MOST_GROUPS = 16
 # In how many ways ties between them are settled. Of 220 networks with two sides and up
-# to 20 stray edges one way finds the sides of 171, two of 177 and five of 185.
-_WAYS = 5
+# to 20 stray edges one way finds the sides of 170, two of 178 and five of 185.
+# Each more takes as long as the first, so larger networks have one.
+_WAYS, _MOST_EDGES = 5, 50_000
 # Bits that it may cost to keep outputs apart that share no unit.
 _BENEFIT_OF_DOUBT = 64.0
 # The share of the edges that joins two modules, as in the paper.
@@ -189,7 +190,7 @@ def _first_readers(graph: LayeredGraph) -> int:
 
 
 def _sides(
-    graph: LayeredGraph, forms: UInt64[np.ndarray, " unit"]
+    graph: LayeredGraph, forms: UInt64[np.ndarray, "way unit"]
 ) -> list[Int[np.ndarray, " unit"]]:
     """Give each unit its side, for each number of sides."""
     lowest = _first_readers(graph)
@@ -199,7 +200,7 @@ def _sides(
     reads = feeders[first][:, graph.units(0)]
     alone = _reads_alone(reads)
     found = []
-    for group in _groupings(reads[~alone], forms[first][~alone]):
+    for group in _groupings(reads[~alone], forms[:, first][:, ~alone]):
         side = np.full(graph.unit_count, _UNKNOWN)
         # An input goes with those that read it, a unit above with what feeds it.
         side[first][~alone] = group
@@ -228,13 +229,13 @@ def _reads_alone(reads: sparse.csr_array) -> Bool[np.ndarray, " unit"]:
 
 
 def _purposes(
-    graph: LayeredGraph, forms: UInt64[np.ndarray, " unit"]
+    graph: LayeredGraph, forms: UInt64[np.ndarray, "way unit"]
 ) -> list[Int[np.ndarray, " unit"]]:
     """Give each unit its purpose, for each number of purposes."""
     last = graph.units(graph.depth - 1)
     feeders = graph.adjacency.tocsc().T.tocsr()
     found = []
-    for group in _groupings(feeders[last], forms[last]):
+    for group in _groupings(feeders[last], forms[:, last]):
         purpose = np.full(graph.unit_count, MIXED)
         purpose[last] = group
         for layer in range(graph.depth - 2, -1, -1):
@@ -244,8 +245,8 @@ def _purposes(
     return found
 
 
-def _forms(graph: LayeredGraph) -> UInt64[np.ndarray, " unit"]:
-    """Number units by how they are wired; whatever order they are in, it is the same.
+def _forms(graph: LayeredGraph) -> UInt64[np.ndarray, "way unit"]:
+    """Number units by how they are wired, in a few ways; their order changes nothing.
 
     A unit's number comes of its layer, then of its neighbours' numbers, then of theirs:
     units get the same one only where so many steps around them look the same (colour
@@ -257,7 +258,10 @@ def _forms(graph: LayeredGraph) -> UInt64[np.ndarray, " unit"]:
     for _ in range(2 * graph.depth):
         around = _mixed(readers @ forms) + feeders @ forms
         forms = _mixed(forms + around)
-    return forms
+    ways = [forms]
+    while len(ways) < _WAYS and graph.edge_count <= _MOST_EDGES:
+        ways.append(_mixed(ways[-1]))
+    return np.stack(ways)
 
 
 def _mixed(numbers: UInt64[np.ndarray, " _"]) -> UInt64[np.ndarray, " _"]:
@@ -270,7 +274,7 @@ def _mixed(numbers: UInt64[np.ndarray, " _"]) -> UInt64[np.ndarray, " _"]:
 
 
 def _groupings(
-    reads: sparse.csr_array, forms: UInt64[np.ndarray, " unit"]
+    reads: sparse.csr_array, forms: UInt64[np.ndarray, "way unit"]
 ) -> list[Int[np.ndarray, " unit"]]:
     """Group units by how much they read in common, into one group, two, and so on.
 
@@ -289,9 +293,8 @@ def _groupings(
     # A symmetric table to the last bit, and no distance below zero.
     apart = np.maximum((apart + apart.T) / 2, 0)
     trees = []
-    for _ in range(_WAYS):
-        forms = _mixed(forms)
-        order = np.argsort(forms, kind="stable")
+    for way in forms:
+        order = np.argsort(way, kind="stable")
         near = squareform(apart[np.ix_(order, order)], checks=False)
         trees.append((linkage(near, method="average"), np.argsort(order)))
     most = min(count, _MOST_GROUPS)
