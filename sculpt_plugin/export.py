@@ -1,5 +1,6 @@
 """Results for other tools: graphs for Gephi and networkx, masks for torch-pruning."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -128,13 +129,9 @@ def check_path(path: str | Path) -> None:
         sculpt_plugin.errors.ExportError: An exported graph must end in .graphml, .gexf
         or .json, got 'graph.dot': rename it.
     """
-    if Path(path).suffix.lower() not in _WRITERS:
-        *most, last = _WRITERS
-        raise ExportError(
-            f"An exported graph must end in {', '.join(most)} or {last}, got "
-            f"{Path(path).name!r}: rename it."
-        )
-    check_place(path)
+    *most, last = _WRITERS
+    rule = f"An exported graph must end in {', '.join(most)} or {last}"
+    check_ending(path, _WRITERS, rule)
 
 
 def check_masks_path(path: str | Path) -> None:
@@ -150,10 +147,22 @@ def check_masks_path(path: str | Path) -> None:
         sculpt_plugin.errors.ExportError: Masks are saved as .safetensors, got
         'masks.pt': rename it.
     """
-    if Path(path).suffix.lower() != ".safetensors":
-        raise ExportError(
-            f"Masks are saved as .safetensors, got {Path(path).name!r}: rename it."
-        )
+    check_ending(path, (".safetensors",), "Masks are saved as .safetensors")
+
+
+def check_ending(path: str | Path, endings: Collection[str], rule: str) -> None:
+    """Refuse a path that ends otherwise, or that is no place for a file.
+
+    Args:
+        path: Where a file is to go.
+        endings: How its name may end, in small letters, each with its dot.
+        rule: What is said of a name that ends otherwise.
+
+    Raises:
+        ExportError: As said.
+    """
+    if Path(path).suffix.lower() not in endings:
+        raise ExportError(f"{rule}, got {Path(path).name!r}: rename it.")
     check_place(path)
 
 

@@ -6,8 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from sculpt_plugin import store
-from sculpt_plugin.errors import ExportError
-from sculpt_plugin.export import check_place
+from sculpt_plugin.export import check_ending
 from sculpt_plugin.exporting.spelling import spelled
 from sculpt_plugin.interactive.elements import child, markup
 from sculpt_plugin.interactive.facts import module_table, summary
@@ -121,12 +120,7 @@ def check_path(path: str | Path) -> None:
         sculpt_plugin.errors.ExportError: A page must end in .html or .htm, got
         'report.pdf': rename it.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise ExportError(
-            f"A page must end in .html or .htm, got {path.name!r}: rename it."
-        )
-    check_place(path)
+    check_ending(path, _SUFFIXES, "A page must end in .html or .htm")
 
 
 def _body(report: Report, title: str) -> str:

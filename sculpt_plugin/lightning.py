@@ -19,6 +19,7 @@ from sculpt_plugin.pruning.checkpoint import RECORD
 from sculpt_plugin.pruning.importance import EdgeImportance
 from sculpt_plugin.pruning.masks import HoldMasks
 from sculpt_plugin.pruning.record import Step
+from sculpt_plugin.pruning.refusals import folder_of
 from sculpt_plugin.pruning.samples import Loss
 from sculpt_plugin.pruning.schedule import Schedule
 from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
@@ -135,7 +136,7 @@ class SculptCallback(Callback):
             raise DataError(f"turn_epochs must be 1 or more, got {turn_epochs}.")
         self.sculpture: Sculpture | None = None
         self._monitor, self._turn_epochs = monitor, turn_epochs
-        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._checkpoint = folder_of(checkpoint)
         self._asked = {
             "loss": loss,
             "min_score": min_score,

@@ -11,6 +11,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.sparse import csgraph
 from scipy.spatial.distance import squareform
 
+from sculpt_plugin.analysis.agreement import in_order
 from sculpt_plugin.analysis.codelength import (
     linking_bits,
     log2_choices,
@@ -303,14 +304,8 @@ def _groupings(
     for groups in range(1, most + 1):
         for tree, place in trees:
             group = _cut(tree, groups)[place]
-            found.setdefault(_first_alike(group).tobytes(), group)
+            found.setdefault(in_order(group).tobytes(), group)
     return list(found.values())
-
-
-def _first_alike(group: Int[np.ndarray, " unit"]) -> Int[np.ndarray, " unit"]:
-    """Name groups by their first units."""
-    first, number = np.unique(group, return_index=True, return_inverse=True)[1:]
-    return first[number]
 
 
 def _cut(tree: Float[np.ndarray, "merge 4"], groups: int) -> Int[np.ndarray, " unit"]:
