@@ -15,7 +15,7 @@ from sculpt_plugin.pruning.sculptor import Sculpture, sculpt
 from sculpt_plugin.report import Report, analyze
 from sculpt_plugin.result_folder import write_result
 from sculpt_plugin.tasks import Task, learning, mlp
-from sculpt_plugin.tasks.mlp import checked_widths
+from sculpt_plugin.tasks.mlp import checked_seed, checked_widths
 
 FORMAT = "sculpt-run/1"
 RUN, CHECKPOINT = "run.json", "checkpoint"
@@ -82,6 +82,7 @@ def sculpt_task(
             f"task must be a Task, got {task!r}: pass tasks.get(NAME) for one of the "
             "paper's, or a Task of your own."
         )
+    seed = checked_seed(seed)
     how = learning(task, hidden=hidden, seed=seed)
     model = mlp(task, hidden=tuple(hidden), seed=seed)
     how.prepare(model)
@@ -159,7 +160,7 @@ def run_task(
         "hidden": checked_widths(hidden),
         "unit_step": unit_step,
         "edge_step": edge_step,
-        "seed": seed,
+        "seed": checked_seed(seed),
         "one_by_one": one_by_one,
     }
     named = {"format": FORMAT, "task": task.name, **settings}

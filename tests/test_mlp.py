@@ -41,6 +41,19 @@ def test_network_without_hidden_units_is_refused(use, hidden):
         use.__wrapped__(tasks.get("4,2,4"), hidden=hidden)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63, "a", 1.5, None])
+def test_what_is_no_seed_is_refused(seed):
+    said = re.escape(f"seed must be from 0 to 2**63 - 1, got {seed}.")
+    with pytest.raises(TaskError, match=said):
+        tasks.mlp.__wrapped__(tasks.get("4,2,4"), seed=seed)
+
+
+def test_seeds_may_be_any_whole_numbers():
+    made = tasks.mlp.__wrapped__(tasks.get("4,2,4"), seed=np.int64(3))
+    expected = tasks.mlp(tasks.get("4,2,4"), seed=3)
+    assert torch.equal(made[0].weight, expected[0].weight)
+
+
 def test_widths_may_be_any_whole_numbers():
     model = tasks.mlp.__wrapped__(tasks.get("4,2,4"), hidden=np.array([3, 2]))
     assert [layer.out_features for layer in model[::2]] == [3, 2, 4]

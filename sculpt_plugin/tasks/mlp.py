@@ -54,9 +54,7 @@ def mlp(
         )
     """
     hidden = checked_widths(hidden)
-    if not 0 <= seed < 2**63:
-        raise TaskError(f"seed must be from 0 to 2**63 - 1, got {seed}.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checked_seed(seed))
     sizes = (task.input_count, *hidden, task.output_count)
     # Nothing says so later: memory is given freely, and taken back by a kill.
     if _BYTES * sum((1 + below) * above for below, above in pairwise(sizes)) > _room():
@@ -73,6 +71,25 @@ def mlp(
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
         layers += [linear, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def checked_seed(seed: Any) -> int:
+    """Give a start network's seed as Python's own number.
+
+    Raises:
+        TaskError: It is no whole number, or one that torch does not take.
+
+    Example:
+        >>> checked_seed(3)
+        3
+    """
+    try:
+        number = index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise TaskError(f"seed must be from 0 to 2**63 - 1, got {seed}.")
+    return number
 
 
 def checked_widths(hidden: Any) -> tuple[int, ...]:
