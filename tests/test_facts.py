@@ -6,6 +6,8 @@ from xml.etree.ElementTree import Element
 import pytest
 from report_pages import HOSTILE, lump, rows, tower
 
+from sculpt_plugin.analysis.graph import LayeredGraph
+from sculpt_plugin.analysis.modules import detect
 from sculpt_plugin.drawing.palette import module_colour
 from sculpt_plugin.interactive import room
 from sculpt_plugin.interactive.facts import headline, module_table, summary
@@ -46,6 +48,13 @@ def test_a_dense_network_is_to_be_pruned_first() -> None:
     whole = replace(report.hierarchy.modules[0], density=1.0)
     summary(page, report.graph, replace(report.hierarchy, modules=(whole,)))
     assert "prune the network first" in "".join(page.itertext())
+
+
+def test_what_is_left_of_a_pruned_network_is_not_to_be_pruned_first() -> None:
+    graph = LayeredGraph.from_edges((2, 2, 1), [(0, 2), (1, 2), (2, 4)])
+    page = Element("main")
+    summary(page, graph, detect(graph))
+    assert "pruned too little" in "".join(page.itertext())
 
 
 def test_live_and_dead_units_are_counted() -> None:

@@ -104,3 +104,17 @@ class Hierarchy:
         """
         fed = [module for module in self.modules if module.inputs]
         return fed[0] if len(fed) == 1 else None
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether all units are one module and no edge is missing: nothing was pruned.
+
+        Example:
+            >>> one = TaskModule(0, 0, (0, 1), 2, (0,), (0,), (), True, 1.0)
+            >>> Hierarchy((one,), np.array([0, 0]), {}).is_dense
+            True
+            >>> Hierarchy((one,), np.array([0, -1, 0]), {}).is_dense
+            False
+        """
+        one = len(self.modules) == 1 and self.modules[0].density == 1
+        return one and bool((self.label >= 0).all())

@@ -98,13 +98,12 @@ def _headline(hierarchy: Hierarchy) -> str:
     """Say how many modules there are, and plainly where that says nothing."""
     modules = hierarchy.modules
     if (module := hierarchy.undivided) is not None:
-        dense = module.density == 1 and (hierarchy.label >= 0).all()
+        said = "One module: no structure here"
+        if hierarchy.is_dense:
+            return f"{said}, and no edge is missing: prune the network first"
         unfed = sum(other.units for other in modules) - module.units
-        if unfed:
-            more = f", beside {unfed:,} output{'' if unfed == 1 else 's'} without edges"
-        else:
-            more = ", and no edge is missing: prune the network first" if dense else ""
-        return f"One module: no structure here{more}"
+        outputs = f"{unfed:,} output{'' if unfed == 1 else 's'} without edges"
+        return f"{said}, beside {outputs}" if unfed else said
     if not hierarchy.edges:
         return f"{len(modules):,} modules, none of which feeds another"
     depth = max(module.level for module in modules) + 1

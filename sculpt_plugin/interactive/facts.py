@@ -88,13 +88,8 @@ def summary(parent: Element, graph: LayeredGraph, hierarchy: Hierarchy) -> None:
     """
     child(parent, "p", headline(hierarchy), attributes={"class": "headline"})
     if hierarchy.undivided is not None:
-        dense = len(hierarchy.modules) == 1 and hierarchy.modules[0].density == 1
-        child(
-            parent,
-            "p",
-            _UNPRUNED if dense else _UNDIVIDED,
-            attributes={"class": "lead"},
-        )
+        why = _UNPRUNED if hierarchy.is_dense else _UNDIVIDED
+        child(parent, "p", why, attributes={"class": "lead"})
     live = int((hierarchy.label >= 0).sum())
     numbers = {
         "module": len(hierarchy.modules),
