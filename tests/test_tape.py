@@ -152,6 +152,28 @@ def test_only_what_is_the_same_each_time_is_repeated(kind, steady):
     assert program(Kind(kind)(0), for_kind(kind)).steady == steady
 
 
+def test_score_of_a_part_of_the_validation_set_is_repeated():
+    """A score may count on more samples than there are to train on."""
+
+    def of_rest(outputs, targets):
+        return -(outputs - targets)[5:].abs().mean()
+
+    inputs, targets = torch.rand(5, 4), torch.rand(5, 3)
+    more = torch.cat([inputs, inputs]), torch.cat([targets, targets])
+    recipe = for_kind(Plain)
+    recipe = replace(
+        recipe, inputs=inputs, targets=targets, validation=more, score=of_rest
+    )
+
+    assert program(Kind(Plain)(0), recipe).steady
+
+
+def test_what_is_never_a_number_is_the_same_each_time():
+    x = torch.zeros(2)
+
+    assert repeats(lambda: (x / x) + x.log())
+
+
 @pytest.mark.parametrize(
     "step",
     [

@@ -99,7 +99,10 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
         name: torch.stack([p.detach(), p.detach() * 0.5 + 0.1])
         for name, p in model.named_parameters()
     }
-    inputs, targets = (x[: recipe.batch_size] for x in (recipe.inputs, recipe.targets))
+    size = recipe.batch_size
+    inputs, targets = recipe.inputs[:size], recipe.targets[:size]
+    # A score may count on the number of samples that it is given.
+    clean, wanted = (x[:size] for x in recipe.checked_on)
     with torch.no_grad():
         expected = [
             functional_call(model, {n: x[lane] for n, x in lanes.items()}, inputs)
@@ -109,7 +112,8 @@ def program(model: nn.Module, recipe: Recipe) -> Program:
 
     def run(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         outputs = made.outputs(parts, inputs)
-        return outputs, recipe.loss(outputs, targets), recipe.score(outputs, targets)
+        score = recipe.score(made.outputs(parts, clean), wanted)
+        return outputs, recipe.loss(outputs, targets), score
 
     try:
         with torch.no_grad():
