@@ -5,7 +5,10 @@ import random
 import numpy as np
 import pytest
 import torch
+from checked_calls import check_calls
 from hypothesis import settings
+
+check_calls()
 
 # Tests run side by side: more threads each would only get in the way.
 torch.set_num_threads(1)
