@@ -12,6 +12,7 @@ import pytest
 import torch
 from networks import mlp
 from small_search import INPUTS, TARGETS, dense, evaluate, search, search_in, train
+from torch import nn
 from torch.nn import functional as F
 
 from sculpt_plugin import store
@@ -143,6 +144,38 @@ def test_a_train_that_raises_loses_nothing(undisturbed, tmp_path):
     with pytest.raises(TrainError, match="out of memory"):
         search(checkpoint=tmp_path, train=sometimes)
     assert same(search(checkpoint=tmp_path), undisturbed[0])
+
+
+class Remembering(nn.Sequential):
+    """Keeps its last outputs, as many as it was given rows."""
+
+    def __init__(self) -> None:
+        super().__init__(*dense())
+        self.register_buffer("last", torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.last = super().forward(x).detach()
+        return super().forward(x)
+
+
+def test_a_buffer_whose_shape_follows_the_batch_goes_on_as_it_was(tmp_path):
+    calls = 0
+
+    def halves(model):
+        nonlocal calls
+        calls += 1
+        train(model)
+        model(INPUTS[:8])
+        if calls == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(Remembering(), checkpoint=tmp_path, train=halves)
+    resumed = search(Remembering(), checkpoint=tmp_path, train=halves)
+
+    plain = search(Remembering(), train=halves)
+    assert same(resumed, plain)
+    assert torch.equal(resumed.model.last, plain.model.last)
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(undisturbed, tmp_path, monkeypatch):

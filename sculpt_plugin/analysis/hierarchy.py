@@ -107,7 +107,7 @@ class Hierarchy:
 
     @property
     def is_dense(self) -> bool:
-        """Whether all units are one module and no edge is missing: nothing was pruned.
+        """Whether one module has all units and all edges, as before any pruning.
 
         Example:
             >>> one = TaskModule(0, 0, (0, 1), 2, (0,), (0,), (), True, 1.0)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,11 +29,13 @@ class Snapshot:
         turn: The turn they were accepted in.
         tensors: Name of each parameter and buffer to a copy of it.
         masks: What was kept.
+        buffers: The names of the buffers. Another batch may give them another shape.
     """
 
     turn: int
     tensors: dict[str, Tensor]
     masks: Masks
+    buffers: frozenset[str] = frozenset()
 
 
 def capture(model: nn.Module, masks: Masks, turn: int) -> Snapshot:
@@ -50,7 +52,8 @@ def capture(model: nn.Module, masks: Masks, turn: int) -> Snapshot:
     tensors = {
         name: tensor.detach().clone() for name, tensor in named_tensors(model).items()
     }
-    return Snapshot(turn, tensors, masks)
+    buffers = frozenset(name for name, _ in model.named_buffers())
+    return Snapshot(turn, tensors, masks, buffers)
 
 
 def flags(model: nn.Module) -> dict[str, list[bool]]:
@@ -75,8 +78,12 @@ def restore(
     """
     with torch.no_grad():
         for name, tensor in named_tensors(model).items():
-            if name in snapshot.tensors:
-                tensor.copy_(snapshot.tensors[name])
+            if name not in snapshot.tensors:
+                continue
+            kept = snapshot.tensors[name]
+            if name in snapshot.buffers and tensor.shape != kept.shape:
+                tensor.data = tensor.new_empty(kept.shape)
+            tensor.copy_(kept)
     model.zero_grad(set_to_none=True)
     for module, training in zip(model.modules(), noted["training"], strict=False):
         module.training = training
@@ -188,12 +195,22 @@ def _read_state(folder: Path, dense: Snapshot) -> tuple[Snapshot, Step]:
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"{STATE} has no step") from error
     for kind, wanted in (("tensor", dense.tensors), ("mask", dense.masks.keep)):
-        found = {name: (x.shape, x.dtype) for name, x in parts[kind].items()}
-        if found != {name: (x.shape, x.dtype) for name, x in wanted.items()}:
+        if _kinds(parts[kind], dense.buffers) != _kinds(wanted, dense.buffers):
             raise _damaged(folder, f"{STATE} holds another model's {kind}s")
     masks = dense.masks
     keep = {n: parts["mask"][n].to(x.device) for n, x in masks.keep.items()}
-    return Snapshot(step.turn, parts["tensor"], Masks(keep, masks.weights)), step
+    found = replace(dense, turn=step.turn, tensors=parts["tensor"])
+    return replace(found, masks=Masks(keep, masks.weights)), step
+
+
+def _kinds(
+    tensors: Mapping[str, Tensor], buffers: frozenset[str]
+) -> dict[str, tuple[object, ...]]:
+    """Give the number type of each tensor, and the shape of each that is no buffer."""
+    return {
+        name: (x.dtype,) if name in buffers else (x.dtype, *x.shape)
+        for name, x in tensors.items()
+    }
 
 
 def _damaged(folder: Path, what: str) -> CheckpointError:
