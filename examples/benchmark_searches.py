@@ -2,8 +2,8 @@
 
 *One by one* goes on where the smallest edge cannot go. *Moved inputs* asks more of a
 network than its task does: it must also be right where each input is a tenth more or
-less, as far as the noise in training moves it, in 99 of 100 answers. Networks that are
-right by a hair are then turned down.
+less, as far as the noise in training moves it, in 99 of 100 answers of three draws.
+Networks that are right by a hair are then turned down.
 
 Eleven of the paper's tasks, two shapes of network, four seeds each. The paper's search
 and that with moved inputs have the finest and the coarsest edge step, one by one has
@@ -34,9 +34,7 @@ TASKS = (
 SHAPES = ((24, 24), (24, 24, 24))
 SEEDS = (0, 1, 2, 5)
 BOTH_STEPS = {"edge_steps": (0.005, 0.025)}
-
-
-COPIES, SPARED = 3, 0.01
+COPIES, SPARED = 3, 0.01  # draws of moved inputs, and the share they may get wrong
 
 
 def with_moved_inputs(task, *, hidden):

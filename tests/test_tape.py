@@ -156,7 +156,7 @@ def test_score_of_a_part_of_the_validation_set_is_repeated():
     """A score may count on more samples than there are to train on."""
 
     def of_rest(outputs, targets):
-        return -(outputs - targets)[5:].abs().mean()
+        return -(outputs[7] - targets[7]).abs().mean()
 
     inputs, targets = torch.rand(5, 4), torch.rand(5, 3)
     more = torch.cat([inputs, inputs]), torch.cat([targets, targets])

@@ -14,6 +14,7 @@ from sculpt_plugin.claim import claimed
 from sculpt_plugin.errors import CheckpointError
 from sculpt_plugin.pruning.masks import Masks, named_tensors
 from sculpt_plugin.pruning.record import Step
+from sculpt_plugin.training.best_epoch import put
 
 FORMAT = "sculpt-checkpoint/1"
 RECORD, STATE, SETTINGS = "record.jsonl", "state.safetensors", "settings.json"
@@ -78,12 +79,8 @@ def restore(
     """
     with torch.no_grad():
         for name, tensor in named_tensors(model).items():
-            if name not in snapshot.tensors:
-                continue
-            kept = snapshot.tensors[name]
-            if name in snapshot.buffers and tensor.shape != kept.shape:
-                tensor.data = tensor.new_empty(kept.shape)
-            tensor.copy_(kept)
+            if name in snapshot.tensors:
+                put(tensor, snapshot.tensors[name])
     model.zero_grad(set_to_none=True)
     for module, training in zip(model.modules(), noted["training"], strict=False):
         module.training = training

@@ -19,6 +19,7 @@ from sculpt_plugin.pruning.compaction import (
 )
 from sculpt_plugin.pruning.masks import Masks, named_tensors
 from sculpt_plugin.randomness import seeded
+from sculpt_plugin.training.best_epoch import put
 from sculpt_plugin.training.columns import ReadSome
 
 
@@ -48,9 +49,13 @@ class Excerpt:
         for name, _ in self.model.named_parameters():
             if name in self.positions:
                 named[name].data.zero_()
-        for name, value in named_tensors(self.model).items():
-            target = named[name].data
-            target[_mesh(target, self.positions.get(name, {}))] = value.detach()
+        with torch.no_grad():
+            for name, value in named_tensors(self.model).items():
+                target = named[name]
+                if name in self.positions:
+                    target[_mesh(target, self.positions[name])] = value
+                else:
+                    put(target, value)
 
     def laid_out(
         self, values: Mapping[str, Tensor], whole: nn.Module

@@ -39,7 +39,21 @@ def put_buffers(model: nn.Module, buffers: list[Tensor]) -> None:
     """Set a model's buffers."""
     with torch.no_grad():
         for buffer, value in zip(model.buffers(), buffers, strict=True):
-            buffer.copy_(value)
+            put(buffer, value)
+
+
+def put(tensor: Tensor, value: Tensor) -> None:
+    """Set a tensor in place, also a buffer that another batch gave another shape.
+
+    Example:
+        >>> last = torch.zeros(3)
+        >>> put(last, torch.ones(2))
+        >>> last
+        tensor([1., 1.])
+    """
+    if tensor.shape != value.shape:
+        tensor.data = tensor.new_empty(value.shape)
+    tensor.copy_(value)
 
 
 @contextmanager
